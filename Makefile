@@ -1,0 +1,49 @@
+# Two commands do all their own set-up, with uv where it is installed and with venv and pip where
+# it is not: `make demo` holds a call on this machine, `make test` checks everything.
+
+PIPECAT_OLDEST := 1.13.0
+SOURCES := pipecat_wavix examples benchmarks tests
+
+.PHONY: help demo test test-oldest bench format clean
+
+help:
+	@sed -n 's/^# \(make [a-z-]*\): /\1\t/p' Makefile
+
+# make demo: starts examples/parrot.py and calls it (CALLER=file.wav speaks in your voice)
+demo: .venv-demo/ready
+	@.venv-demo/bin/python examples/demo.py $(if $(CALLER),--caller $(CALLER))
+
+# make test: linters, types and tests, on the newest Pipecat
+test: .venv/ready
+	.venv/bin/ruff check $(SOURCES)
+	.venv/bin/ruff format --check $(SOURCES)
+	.venv/bin/mypy
+	.venv/bin/python -m pytest --cov=pipecat_wavix --cov-branch --cov-report=
+	.venv/bin/python tests/coverage_of_pure_modules.py
+
+# make test-oldest: the tests on the oldest supported Pipecat
+test-oldest: .venv-oldest/ready
+	.venv-oldest/bin/python -m pytest
+
+# make bench: every claim, measured beside a peer in the same run
+bench: .venv/ready
+	.venv/bin/python benchmarks/resampler.py
+	.venv/bin/python benchmarks/serializer.py
+
+# make format: what the linters can mend by themselves
+format: .venv/ready
+	.venv/bin/ruff check --fix $(SOURCES)
+	.venv/bin/ruff format $(SOURCES)
+
+# make clean: removes what the other commands made
+clean:
+	rm -rf .venv .venv-demo .venv-oldest .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+
+.venv/ready: pyproject.toml
+	@./install.sh .venv '.[test]'
+
+.venv-demo/ready: pyproject.toml
+	@./install.sh .venv-demo '.[demo]'
+
+.venv-oldest/ready: pyproject.toml
+	@./install.sh .venv-oldest '.[test]' 'pipecat-ai==$(PIPECAT_OLDEST)'

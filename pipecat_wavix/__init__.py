@@ -1,0 +1,52 @@
+"""Pipecat bots on real telephone calls, over Wavix Call Media Streaming.
+
+Public names load when they are first used, so that `import pipecat_wavix` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipecat_wavix.errors import (
+        WavixAPIError as WavixAPIError,
+        WavixError as WavixError,
+        WavixStreamError as WavixStreamError,
+        WavixUnreachable as WavixUnreachable,
+    )
+    from pipecat_wavix.frames import (
+        WavixConnectedFrame as WavixConnectedFrame,
+        WavixMarkFrame as WavixMarkFrame,
+        WavixMarkReturnedFrame as WavixMarkReturnedFrame,
+        WavixStreamStartedFrame as WavixStreamStartedFrame,
+        WavixStreamStoppedFrame as WavixStreamStoppedFrame,
+    )
+    from pipecat_wavix.serializer import WavixFrameSerializer as WavixFrameSerializer
+    from pipecat_wavix.transport.connection import wait_for_start as wait_for_start
+
+__version__ = "2.0.0"
+
+_HOME = {
+    "WavixAPIError": "errors",
+    "WavixConnectedFrame": "frames",
+    "WavixError": "errors",
+    "WavixFrameSerializer": "serializer",
+    "WavixMarkFrame": "frames",
+    "WavixMarkReturnedFrame": "frames",
+    "WavixStreamError": "errors",
+    "WavixStreamStartedFrame": "frames",
+    "WavixStreamStoppedFrame": "frames",
+    "WavixUnreachable": "errors",
+    "wait_for_start": "transport.connection",
+}
+
+__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,1 @@
+"""The transport: a Pipecat bot's end of one Wavix media socket."""
