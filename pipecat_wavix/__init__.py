@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipecat_wavix.client import WavixClient as WavixClient
     from pipecat_wavix.errors import (
         WavixAPIError as WavixAPIError,
         WavixError as WavixError,
@@ -27,6 +28,7 @@ __version__ = "2.0.0"
 
 _HOME = {
     "WavixAPIError": "errors",
+    "WavixClient": "client",
     "WavixConnectedFrame": "frames",
     "WavixError": "errors",
     "WavixFrameSerializer": "serializer",

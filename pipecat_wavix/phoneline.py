@@ -9,7 +9,7 @@ on one monotonic clock, and because every arrival carries its time, it does not 
 from bisect import insort
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf
 from operator import attrgetter
 from typing import Final, Literal
@@ -416,7 +416,7 @@ class PhoneLine:
         if audio.strip(b"\0"):
             gap = self._talkspurt
             if gap and gap.dry and gap.silent < self._underrun_limit:
-                underrun = Underrun(at, self._time(gap.dry) - self._start)
+                underrun = Underrun(at, gap.dry * self._scale / SAMPLE_RATE)
                 self.stats.underruns += 1
                 self.stats.underrun_secs += underrun.secs
                 yield underrun

@@ -137,7 +137,7 @@ class WavixFrameSerializer(FrameSerializer):
         self._warned_of_size = False
         self.rejected: Counter[str] = Counter()
 
-    async def setup(self, setup: FrameProcessorSetup) -> None:
+    async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
         """Sets up the serializer with pipeline configuration.
 
         Args:
@@ -267,7 +267,7 @@ class WavixFrameSerializer(FrameSerializer):
         hang_up, self._hang_up = self._hang_up, None
         if hang_up:
             try:
-                await asyncio.wait_for(hang_up(), client.HANG_UP_TIMEOUT_SECS)
+                await asyncio.wait_for(hang_up(), client.HANG_UP_TIMEOUT_SECS + 1)
             except Exception as error:  # a hang-up of the bot's author may raise anything
                 logger.error(f"{self}: could not hang up: {type(error).__name__}: {error}")
             return None
@@ -293,7 +293,7 @@ def _choose_hang_up(
     missing = [name for name, value in (("call_id", call_id), ("api_key", api_key)) if not value]
     if call_id and api_key:
         client.check_id(call_id, name="call_id")
-        return partial(client.hang_up, call_id, api_key=api_key, base_url=base_url)
+        return partial(client.WavixClient(api_key, base_url=base_url).hang_up, call_id)
     if wanted:
         raise ValueError(
             f"auto_hang_up is enabled but {' and '.join(missing)} missing. Pass them, or hang_up, "

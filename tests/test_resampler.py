@@ -1,11 +1,11 @@
 """The resampler, by what comes out of it: lengths, spectra, delays, and never by its own taps."""
 
+import itertools
 from math import ceil, gcd
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from pipecat.audio.resamplers.base_audio_resampler import BaseAudioResampler
 
 from pipecat_wavix.resampler import PolyphaseFilter, StreamResampler
@@ -55,7 +55,7 @@ def sine(frequency, rate, count, amplitude=AMPLITUDE):
 
 def pushed(resampler, audio, in_rate, out_rate, cuts=()):
     edges = [0, *sorted(cuts), len(audio)]
-    chunks = [audio[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    chunks = [audio[a:b] for a, b in itertools.pairwise(edges)]
     return b"".join(resampler.push(chunk, in_rate, out_rate) for chunk in chunks)
 
 
@@ -106,6 +106,7 @@ def test_only_an_incomplete_block_is_held_back():
     assert yields == [0, 0, 2, 0, 0, 2, 0]
 
 
+@settings(deadline=None)
 @given(small_ratios, st.integers(1, 700), st.data())
 def test_an_utterance_gives_all_its_samples_and_the_delay_once_flushed(ratio, count, data):
     in_rate, out_rate = ratio
@@ -189,6 +190,7 @@ def test_after_a_flush_or_a_reset_it_sounds_like_a_new_one_bit_for_bit(ratio, co
     assert used.finish() == new.finish()
 
 
+@settings(deadline=None)
 @given(st.sampled_from([(3, 2), (2, 3), (1, 3), (2, 1)]), st.integers(0, 100))
 def test_a_filter_after_flush_or_reset_is_a_new_one_bit_for_bit(factors, count):
     flushed, reset, new = (PolyphaseFilter(*factors, delay=8) for _ in range(3))
@@ -294,7 +296,7 @@ def test_what_overshoots_saturates_and_never_wraps_around(ratio):
     assert out.max() == 32767
     assert out.min() == -32768
     assert np.abs(np.diff(out)).max() < 60000
-    assert np.count_nonzero(np.diff(np.sign(out[60:-60]))) == pytest.approx(48, abs=3)
+    assert np.count_nonzero(np.diff(out[60:-60] >= 0)) == pytest.approx(48, abs=3)
 
 
 @pytest.mark.parametrize("ratio", [(24000, 16000), (22050, 16000)])
@@ -318,15 +320,18 @@ def test_other_ratios_come_out_in_time_and_complete(in_rate, out_rate):
     assert np.abs(out - expected)[middle].max() < 0.01 * AMPLITUDE
 
 
-@pytest.mark.parametrize(("in_rate", "out_rate"), SOXR_RATIOS)
-def test_other_ratios_hold_no_more_than_50_ms_back(in_rate, out_rate):
+@pytest.mark.parametrize(
+    ("in_rate", "out_rate", "held_ms"),
+    [(22050, 16000, 22), (16000, 22050, 2), (44100, 8000, 45), (8000, 44100, 78)],
+)
+def test_other_ratios_hold_no_more_back_than_soxr_at_low_quality(in_rate, out_rate, held_ms):
     resampler = StreamResampler()
     chunk = pcm(noise(in_rate // 50))
     received = returned = 0
     for _ in range(50):
         received += len(chunk) // 2
         returned += len(resampler.push(chunk, in_rate, out_rate)) // 2
-        assert received / in_rate - returned / out_rate < 0.050
+        assert 1000 * (received / in_rate - returned / out_rate) < held_ms
 
 
 @pytest.mark.parametrize(("in_rate", "out_rate"), [(22050, 16000), (44100, 8000)])
@@ -344,6 +349,7 @@ def test_images_of_other_ratios_are_60_db_down(in_rate, out_rate):
 # Rates
 
 
+@settings(deadline=None)
 @given(st.sampled_from([8000, 16000, 22050]), st.binary(max_size=50))
 def test_equal_rates_pass_through_untouched(rate, audio):
     assert StreamResampler().push(audio, rate, rate) is audio
