@@ -12,7 +12,7 @@ from tenacity import (
     AsyncRetrying,
     retry_if_exception,
     stop_after_attempt,
-    wait_exponential_jitter,
+    wait_random_exponential,
 )
 
 from pipecat_wavix.errors import WavixAPIError, WavixUnreachable
@@ -83,7 +83,7 @@ class WavixClient:
             ):
                 async for attempt in AsyncRetrying(
                     stop=stop_after_attempt(3),
-                    wait=wait_exponential_jitter(initial=0.2, max=1),
+                    wait=wait_random_exponential(multiplier=0.2, max=1),
                     retry=retry_if_exception(_may_pass),
                     reraise=True,
                 ):
