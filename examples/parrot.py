@@ -33,14 +33,13 @@ from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.audio.vad_processor import VADProcessor
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
-from pipecat.transports.websocket.fastapi import FastAPIWebsocketParams, FastAPIWebsocketTransport
 from pipecat.turns.user_start import VADUserTurnStartStrategy
 from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy
 from pipecat.turns.user_turn_processor import UserTurnProcessor
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.workers.runner import WorkerRunner
 
-from pipecat_wavix import WavixFrameSerializer, WavixStreamError, wait_for_start
+from pipecat_wavix import WavixStreamError, WavixTransport, wait_for_start
 
 SAMPLE_RATE = 16_000
 CHUNK_BYTES = SAMPLE_RATE // 10 * 2
@@ -141,15 +140,7 @@ async def media(websocket: WebSocket) -> None:
         logger.warning(f"Not a call: {error}")
         await websocket.close(1008)
         return
-    transport = FastAPIWebsocketTransport(
-        websocket,
-        FastAPIWebsocketParams(
-            audio_in_enabled=True,
-            audio_out_enabled=True,
-            audio_out_10ms_chunks=2,
-            serializer=WavixFrameSerializer(start.stream_id),
-        ),
-    )
+    transport = WavixTransport(websocket, stream_id=start.stream_id, call_id=start.call_id)
     await run_bot(transport)
 
 

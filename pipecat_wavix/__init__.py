@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     )
     from pipecat_wavix.frames import (
         WavixConnectedFrame as WavixConnectedFrame,
+        WavixCutTextFrame as WavixCutTextFrame,
         WavixMarkFrame as WavixMarkFrame,
         WavixMarkReturnedFrame as WavixMarkReturnedFrame,
         WavixStreamStartedFrame as WavixStreamStartedFrame,
@@ -23,20 +24,29 @@ if TYPE_CHECKING:
     )
     from pipecat_wavix.serializer import WavixFrameSerializer as WavixFrameSerializer
     from pipecat_wavix.transport.connection import wait_for_start as wait_for_start
+    from pipecat_wavix.transport.heard import Heard as Heard
+    from pipecat_wavix.transport.params import WavixParams as WavixParams
+    from pipecat_wavix.transport.statistics import CallStatistics as CallStatistics
+    from pipecat_wavix.transport.transport import WavixTransport as WavixTransport
 
 __version__ = "2.0.0"
 
 _HOME = {
+    "CallStatistics": "transport.statistics",
+    "Heard": "transport.heard",
     "WavixAPIError": "errors",
     "WavixClient": "client",
     "WavixConnectedFrame": "frames",
+    "WavixCutTextFrame": "frames",
     "WavixError": "errors",
     "WavixFrameSerializer": "serializer",
     "WavixMarkFrame": "frames",
     "WavixMarkReturnedFrame": "frames",
+    "WavixParams": "transport.params",
     "WavixStreamError": "errors",
     "WavixStreamStartedFrame": "frames",
     "WavixStreamStoppedFrame": "frames",
+    "WavixTransport": "transport.transport",
     "WavixUnreachable": "errors",
     "wait_for_start": "transport.connection",
 }

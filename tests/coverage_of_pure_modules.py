@@ -12,6 +12,8 @@ PURE = {
     "protocol": "test_protocol",
     "resampler": "test_resampler",
     "phoneline": "test_phoneline",
+    "playback.ear": "test_playback_ear",
+    "playback.ledger": "test_playback_ledger",
     "emulator.network": "test_emulator_network",
     "emulator.leg": "test_emulator_leg",
     "emulator.callers": "test_emulator_callers",

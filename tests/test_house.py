@@ -17,6 +17,7 @@ MAY_IMPORT = {
     # floor 1
     "errors": set(),
     "frames": set(),
+    "playback": set(),
     "resampler": set(),
     # floor 2
     "protocol": set(),
@@ -26,14 +27,17 @@ MAY_IMPORT = {
     # floor 4: the truth
     "emulator": {"protocol", "phoneline"},
     # floor 4: the bot
-    "transport": {"errors", "frames", "resampler", "protocol", "client"},
+    "transport": {"client", "errors", "frames", "playback", "protocol", "resampler"},
     # floor 5
     "serializer": {"client", "errors", "frames", "protocol", "resampler"},
     # floor 6
     "cli": {"emulator", "phoneline", "protocol"},
 }
 # Rooms that take the time and the bytes as arguments, and know neither loops nor logs.
-PURE = ["protocol", "resampler", "phoneline", "emulator/network", "emulator/leg"]
+PURE = [
+    *("protocol", "resampler", "phoneline", "playback/ear", "playback/ledger"),
+    *("emulator/network", "emulator/leg", "emulator/callers"),
+]
 # Rooms of the truth: a bot's framework has no place there.
 WITHOUT_PIPECAT = ["protocol", "phoneline", "emulator", "client", "cli"]
 

@@ -1,0 +1,108 @@
+"""Whether the bot is heard to speak: every started has its stopped, and neither is a lie.
+
+Pipecat's output tells that the bot has started or stopped speaking when the audio is handed over.
+Here these frames wait in the ledger until the ear gets there, and interruptions drop audio, and with
+it frames. What may be left is one without the other; this room makes them pairs again.
+"""
+
+from dataclasses import dataclass
+
+from pipecat.frames.frames import BotStartedSpeakingFrame, BotStoppedSpeakingFrame, Frame
+from pipecat.processors.frame_processor import FrameDirection
+
+from pipecat_wavix.playback import Edge, Held, Playback
+
+
+@dataclass(slots=True, frozen=True)
+class Waiting:
+    """A frame that waits to be heard, and where it is headed."""
+
+    frame: Frame
+    direction: FrameDirection
+
+
+class Speaking:
+    """The speaking frames of one output, in each direction."""
+
+    def __init__(self, playback: Playback[Waiting]):
+        """Begin in silence.
+
+        Args:
+            playback: The ledger in which they wait.
+        """
+        self._playback = playback
+        self._audible: set[FrameDirection] = set()
+        self._base_stopped: set[FrameDirection] = set()
+
+    def started(self, frame: BotStartedSpeakingFrame, direction: FrameDirection) -> None:
+        """Hold a start until the audio that is about to be written is heard."""
+        self._base_stopped.discard(direction)
+        self._hold(self._playback.sent, Edge.START, frame, direction)
+
+    def stopped(self, frame: BotStoppedSpeakingFrame, direction: FrameDirection) -> None:
+        """Hold a stop until all that was written is heard, unless nothing began."""
+        self._base_stopped.add(direction)
+        starts = self._waiting(BotStartedSpeakingFrame, direction)
+        unwritten = [held for held in starts if held.position >= self._playback.sent]
+        if unwritten:
+            self._playback.withdraw(unwritten[-1])
+        elif starts or direction in self._audible:
+            self._hold(self._playback.sent, Edge.END, frame, direction)
+
+    def released(self, waiting: Waiting) -> None:
+        """Note a frame that goes out."""
+        if isinstance(waiting.frame, BotStartedSpeakingFrame):
+            self._audible.add(waiting.direction)
+        elif isinstance(waiting.frame, BotStoppedSpeakingFrame):
+            self._audible.discard(waiting.direction)
+
+    def mend(self, dropped: list[Held[Waiting]]) -> None:
+        """Put right what an interruption has dropped, once Pipecat's output has dealt with it.
+
+        Args:
+            dropped: What the ledger has dropped.
+        """
+        for direction in FrameDirection:
+            starts = _frames(dropped, BotStartedSpeakingFrame, direction)
+            stops = _frames(dropped, BotStoppedSpeakingFrame, direction)
+            begun = direction in self._audible or bool(
+                self._waiting(BotStartedSpeakingFrame, direction)
+            )
+            if direction not in self._base_stopped:
+                if starts and not begun:
+                    # Protected audio goes on behind the interruption: its start is still to come.
+                    self._hold(self._playback.sent, Edge.START, starts[-1], direction)
+            elif stops and begun and not self._waiting(BotStoppedSpeakingFrame, direction):
+                self._hold(self._playback.sent, Edge.END, stops[-1], direction)
+
+    def void(self, held: list[Held[Waiting]]) -> list[Waiting]:
+        """What of the ledger still goes out when nobody hears it any more."""
+        kept = []
+        for waiting in (each.item for each in held):
+            if isinstance(waiting.frame, BotStoppedSpeakingFrame):
+                if waiting.direction in self._audible:
+                    kept.append(waiting)
+                    self._audible.discard(waiting.direction)
+            elif not waiting.frame.interruptible:
+                kept.append(waiting)
+        return kept
+
+    def _hold(self, position: int, edge: Edge, frame: Frame, direction: FrameDirection) -> None:
+        self._playback.hold(position, edge, Waiting(frame, direction), protected=None)
+
+    def _waiting(self, kind: type[Frame], direction: FrameDirection) -> list[Held[Waiting]]:
+        return sorted(
+            held
+            for held in self._playback
+            if isinstance(held.item.frame, kind) and held.item.direction is direction
+        )
+
+
+def _frames(
+    dropped: list[Held[Waiting]], kind: type[Frame], direction: FrameDirection
+) -> list[Frame]:
+    return [
+        held.item.frame
+        for held in dropped
+        if isinstance(held.item.frame, kind) and held.item.direction is direction
+    ]
