@@ -1,11 +1,11 @@
-"""The frames that Wavix adds to Pipecat's: marks, and the stream's begin and end.
+"""The frames that Wavix adds to Pipecat's: marks, the stream's begin and end, cut text.
 
 They are plain data. A bot sends `WavixMarkFrame` and observes the others.
 """
 
 from dataclasses import dataclass, field
 
-from pipecat.frames.frames import OutputTransportMessageFrame, SystemFrame
+from pipecat.frames.frames import OutputTransportMessageFrame, SystemFrame, TTSTextFrame
 
 
 @dataclass
@@ -31,18 +31,29 @@ class WavixMarkFrame(OutputTransportMessageFrame):
 
 @dataclass
 class WavixMarkReturnedFrame(SystemFrame):
-    """A mark has come back. By itself that is no proof that the audio before it was heard.
-
-    Wavix may return the marks of audio that was cleared as well.
+    """A mark has come back.
 
     Parameters:
         mark: The mark's name.
+        heard: Whether the caller has heard the audio before it, or it was cleared. None where that
+            is not known: Wavix may return the marks of cleared audio as well, and a serializer
+            sees no more than their return.
     """
 
     mark: str
+    heard: bool | None = None
 
     def __str__(self) -> str:
-        return f"{self.name}(mark: {self.mark!r})"
+        return f"{self.name}(mark: {self.mark!r}, heard: {self.heard})"
+
+
+@dataclass
+class WavixCutTextFrame(TTSTextFrame):
+    """The part of a sentence that was heard before a barge-in cut it: an estimate.
+
+    It is made where the TTS gives no word times, from the fraction of the sentence's audio that was
+    heard, and goes into the assistant's context as any other spoken text.
+    """
 
 
 @dataclass

@@ -233,7 +233,7 @@ class WavixFrameSerializer(FrameSerializer):
         )
         whole = len(audio) - len(audio) % self._frame_bytes
         self._remainder = audio[whole:]
-        if whole > self._frame_bytes and not self._warned_of_size:
+        if whole > self._frame_bytes and not self._warned_of_size and any(audio):
             self._warned_of_size = True
             logger.warning(
                 f"{self}: frames of {whole // self._frame_bytes * FRAME_MS} ms; Wavix sends and "

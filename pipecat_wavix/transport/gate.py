@@ -38,6 +38,7 @@ from pipecat_wavix.transport.words import Words
 
 DOWNSTREAM = FrameDirection.DOWNSTREAM
 
+_TICK_SECS = 0.001  # as exact as the ear needs it
 _POLL_SECS = 0.02  # how often to look again at what an overdue mark holds back
 
 
@@ -109,28 +110,31 @@ class Gate:
             return begins
         return None
 
-    async def hold_timed(self, frame: Frame) -> None:
-        """Hold a frame that goes by its presentation time."""
-        position = self._words.place(frame)
+    async def hold_timed(self, frame: Frame, now: int) -> None:
+        """Hold a frame that goes by its presentation time; `now` is the pipeline's clock, in ns."""
+        position = self._words.place(frame, now)
         if position is not None:
             self._hold(position, Edge.START, frame)
             await self.release()
 
     # ---- as the frames come from the audio queue
 
-    async def hold(self, frame: Frame, direction: FrameDirection, *, chunk_start: int) -> None:
+    async def hold(
+        self, frame: Frame, direction: FrameDirection, *, chunk_start: int, chunk_end: int
+    ) -> None:
         """Hold a frame until what was written before it (or with it) is heard.
 
         Args:
             frame: The frame.
             direction: Where it is headed.
             chunk_start: Position of the audio chunk that was written last.
+            chunk_end: Position behind it, but for the silence that it may be padded with.
         """
         sent = self._playback.sent
         if isinstance(frame, BotStartedSpeakingFrame):
             self._speaking.started(frame, direction)
         elif isinstance(frame, BotStoppedSpeakingFrame):
-            self._speaking.stopped(frame, direction)
+            self._speaking.stopped(frame, direction, at=chunk_end)
         elif isinstance(frame, BotSpeakingFrame):
             self._hold(sent, Edge.START, frame, direction, with_audio=True)
         elif isinstance(frame, OutputAudioRawFrame):
@@ -139,14 +143,14 @@ class Gate:
             for position, timed in self._words.begin(frame.context_id, sent):
                 self._hold(position, Edge.START, timed)
         elif isinstance(frame, WavixMarkReturnedFrame):
-            self._hold(sent, Edge.END, frame, with_audio=True)
+            self._hold(chunk_end, Edge.END, frame, with_audio=True)
         else:
             self._sentences.begin(frame, sent)
             if isinstance(frame, TTSStoppedFrame):
                 self._end_context(frame)
             elif isinstance(frame, UntilHeardFrame):
-                frame.position = sent
-            self._hold(sent, Edge.END, frame)
+                frame.position = chunk_end
+            self._hold(chunk_end, Edge.END, frame)
         await self.release()
 
     def _hold(
@@ -187,8 +191,8 @@ class Gate:
             due = self._playback.next_release_at()
             wait = None
             if due is not None:
-                wait = due - time.monotonic()
-                if wait <= 0:  # due, and still here: it waits for an overdue mark
+                wait = max(_TICK_SECS, due - time.monotonic())
+                if due <= time.monotonic():  # and still here: it waits for an overdue mark
                     wait = _POLL_SECS
             try:
                 await asyncio.wait_for(self._wake.wait(), wait)

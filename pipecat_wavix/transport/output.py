@@ -277,7 +277,7 @@ class WavixOutputTransport(BaseOutputTransport):
                 # Placed by its audio, not by the base's clock: that would also let an
                 # interruption cancel a stop() which waits for the clock's task.
                 await FrameProcessor.process_frame(self, frame, direction)
-                await self._gate.hold_timed(frame)
+                await self._gate.hold_timed(frame, self.get_clock().get_time())
             else:
                 await super().process_frame(frame, direction)
 
@@ -298,13 +298,17 @@ class WavixOutputTransport(BaseOutputTransport):
         elif isinstance(frame, _SPEAKING_FRAMES | WavixMarkReturnedFrame):
             if isinstance(frame, BotStoppedSpeakingFrame):
                 await self._mark()
-            await self._gate.hold(frame, direction, chunk_start=self._chunk_start)
+            await self._hold(frame, direction)
         elif direction is FrameDirection.UPSTREAM or isinstance(frame, SystemFrame | EndFrame):
             await super().push_frame(frame, direction)
         else:
             if isinstance(frame, UntilHeardFrame):
                 await self._mark()
-            await self._gate.hold(frame, direction, chunk_start=self._chunk_start)
+            await self._hold(frame, direction)
+
+    async def _hold(self, frame: Frame, direction: FrameDirection) -> None:
+        chunk_end = self._playback.sent - self._writer.padding
+        await self._gate.hold(frame, direction, chunk_start=self._chunk_start, chunk_end=chunk_end)
 
     async def _interrupt(self, frame: InterruptionFrame, direction: FrameDirection) -> None:
         """Stop the speech at the far end first, then tell the pipeline what of it was heard."""

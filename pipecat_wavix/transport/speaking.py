@@ -6,6 +6,7 @@ it frames. What may be left is one without the other; this room makes them pairs
 """
 
 from dataclasses import dataclass
+from types import UnionType
 
 from pipecat.frames.frames import BotStartedSpeakingFrame, BotStoppedSpeakingFrame, Frame
 from pipecat.processors.frame_processor import FrameDirection
@@ -39,15 +40,23 @@ class Speaking:
         self._base_stopped.discard(direction)
         self._hold(self._playback.sent, Edge.START, frame, direction)
 
-    def stopped(self, frame: BotStoppedSpeakingFrame, direction: FrameDirection) -> None:
-        """Hold a stop until all that was written is heard, unless nothing began."""
+    def stopped(
+        self, frame: BotStoppedSpeakingFrame, direction: FrameDirection, *, at: int
+    ) -> None:
+        """Hold a stop until all that was said is heard, unless nothing began.
+
+        Args:
+            frame: The frame.
+            direction: Where it is headed.
+            at: The position behind what was said.
+        """
         self._base_stopped.add(direction)
         starts = self._waiting(BotStartedSpeakingFrame, direction)
         unwritten = [held for held in starts if held.position >= self._playback.sent]
         if unwritten:
             self._playback.withdraw(unwritten[-1])
         elif starts or direction in self._audible:
-            self._hold(self._playback.sent, Edge.END, frame, direction)
+            self._hold(at, Edge.END, frame, direction)
 
     def released(self, waiting: Waiting) -> None:
         """Note a frame that goes out."""
@@ -57,7 +66,7 @@ class Speaking:
             self._audible.discard(waiting.direction)
 
     def mend(self, dropped: list[Held[Waiting]]) -> None:
-        """Put right what an interruption has dropped, once Pipecat's output has dealt with it.
+        """Make pairs again of what an interruption has left, once Pipecat's output dealt with it.
 
         Args:
             dropped: What the ledger has dropped.
@@ -65,15 +74,19 @@ class Speaking:
         for direction in FrameDirection:
             starts = _frames(dropped, BotStartedSpeakingFrame, direction)
             stops = _frames(dropped, BotStoppedSpeakingFrame, direction)
-            begun = direction in self._audible or bool(
-                self._waiting(BotStartedSpeakingFrame, direction)
-            )
-            if direction not in self._base_stopped:
-                if starts and not begun:
-                    # Protected audio goes on behind the interruption: its start is still to come.
-                    self._hold(self._playback.sent, Edge.START, starts[-1], direction)
-            elif stops and begun and not self._waiting(BotStoppedSpeakingFrame, direction):
-                self._hold(self._playback.sent, Edge.END, stops[-1], direction)
+            speaks = direction in self._audible
+            for held in self._waiting(BotStartedSpeakingFrame | BotStoppedSpeakingFrame, direction):
+                begins = isinstance(held.item.frame, BotStartedSpeakingFrame)
+                if begins and speaks:  # protected speech comes again, behind a gap
+                    stop = stops.pop(0) if stops else BotStoppedSpeakingFrame()
+                    self._hold(self._playback.ear.floor, Edge.END, stop, direction)
+                speaks = begins
+            if direction in self._base_stopped:
+                if speaks:
+                    stop = stops.pop() if stops else BotStoppedSpeakingFrame()
+                    self._hold(self._playback.sent, Edge.END, stop, direction)
+            elif starts and not speaks:  # protected speech goes on, and has not begun to be heard
+                self._hold(self._playback.sent, Edge.START, starts.pop(), direction)
 
     def void(self, held: list[Held[Waiting]]) -> list[Waiting]:
         """What of the ledger still goes out when nobody hears it any more."""
@@ -90,7 +103,9 @@ class Speaking:
     def _hold(self, position: int, edge: Edge, frame: Frame, direction: FrameDirection) -> None:
         self._playback.hold(position, edge, Waiting(frame, direction), protected=None)
 
-    def _waiting(self, kind: type[Frame], direction: FrameDirection) -> list[Held[Waiting]]:
+    def _waiting(
+        self, kind: type[Frame] | UnionType, direction: FrameDirection
+    ) -> list[Held[Waiting]]:
         return sorted(
             held
             for held in self._playback

@@ -10,16 +10,17 @@ It knows contexts, times and positions. It refuses to know what a word says or w
 
 from dataclasses import dataclass
 
-from pipecat.frames.frames import Frame, TTSAudioRawFrame, TTSStoppedFrame
+from pipecat.frames.frames import Frame, TTSAudioRawFrame, TTSStoppedFrame, TTSTextFrame
 
 _CONTEXTS = 64  # how many contexts are remembered; a bot has a few at a time
 
 
 @dataclass(slots=True)
 class _Context:
-    base: int  # ns: what its word times count from
     protected: bool
+    base: int | None = None  # ns: what its word times count from
     position: int | None = None  # of its first sample, once that was written
+    announced: bool = False
     ended: bool = False
 
 
@@ -52,15 +53,19 @@ class Words:
             `begin` the context when the audio is written.
         """
         known = self._contexts.get(audio.context_id)
-        if known and not known.ended:
-            return False
-        self._contexts.pop(audio.context_id, None)
-        self._contexts[audio.context_id] = _Context(
-            max(self._last_time, now), protected=not audio.interruptible
-        )
+        if known is None or known.ended:
+            known = self._open(audio.context_id, protected=not audio.interruptible)
+        if known.base is None:
+            known.base = max(self._last_time, now)
+        first, known.announced = not known.announced, True
+        return first
+
+    def _open(self, context: str | None, *, protected: bool) -> _Context:
+        self._contexts.pop(context, None)
+        self._contexts[context] = _Context(protected)
         if len(self._contexts) > _CONTEXTS:
             del self._contexts[next(iter(self._contexts))]
-        return True
+        return self._contexts[context]
 
     def end(self, stopped: TTSStoppedFrame) -> None:
         """Note the end of a context: more audio of its name will be another one's."""
@@ -68,22 +73,33 @@ class Words:
         if known:
             known.ended = True
 
-    def place(self, frame: Frame) -> int | None:
+    def place(self, frame: Frame, now: int) -> int | None:
         """Find the position of a timed frame.
 
         A frame without a context (the end of a reply) stands with the words before it.
+
+        Args:
+            frame: The frame.
+            now: The pipeline's clock, in ns.
 
         Returns:
             The position, or None: the frame waits for its context to begin.
         """
         time = frame.pts or 0
+        context: str | None = getattr(frame, "context_id", None)
+        known = self._contexts.get(context)
+        if known is None and context is not None:
+            known = self._open(context, protected=not frame.interruptible)
+        elif known is None:
+            context = self._context_at(time)
+            known = self._contexts.get(context)
+        # A context's first word may come just ahead of its audio. What announces it comes long
+        # before, and does not tell when its times begin.
+        if known and known.base is None and isinstance(frame, TTSTextFrame):
+            known.base = max(self._last_time, now)
         self._last_time = max(self._last_time, time)
         if not frame.interruptible:
             self._last_protected_time = max(self._last_protected_time, time)
-        context = getattr(frame, "context_id", None)
-        if context not in self._contexts:
-            context = self._context_at(time)
-        known = self._contexts.get(context)
         if known is None:
             return 0  # nothing was said yet that it could wait for
         if known.position is None:
@@ -92,12 +108,14 @@ class Words:
         return self._position(known, time)
 
     def _context_at(self, time: int) -> str | None:
-        earlier = [name for name, known in self._contexts.items() if known.base <= time]
+        earlier = [
+            name for name, known in self._contexts.items() if known.base and known.base <= time
+        ]
         return earlier[-1] if earlier else None
 
     def _position(self, context: _Context, time: int) -> int:
-        begin = context.position or 0
-        return begin + max(0, (time - context.base) * self._rate // 1_000_000_000)
+        begin, base = context.position or 0, context.base or 0
+        return begin + max(0, (time - base) * self._rate // 1_000_000_000)
 
     # ---- in the order in which it is written
 

@@ -39,6 +39,8 @@ class Writer:
 
     Attributes:
         media_sent: Messages of audio that were sent.
+        padding: Samples of silence at the very end of what was sent, 40 ms at most: Pipecat and we
+            fill up the last chunk of an utterance.
     """
 
     def __init__(self, connection: Connection, playback: Playback[Any]):
@@ -52,7 +54,9 @@ class Writer:
         self._again_task: asyncio.Task[None] | None = None
         # Speech, tones and what is sent again come from tasks of their own.
         self._lock = asyncio.Lock()
+        self._sleeping: asyncio.Future[None] | None = None
         self.media_sent = 0
+        self.padding = 0
 
     async def write(
         self,
@@ -108,7 +112,7 @@ class Writer:
             wait = self._playback.ear.ahead_secs(time.monotonic()) + secs - lead_secs
             if wait <= 1e-4:
                 break
-            await asyncio.sleep(wait)
+            await self._sleep(wait)
         start = self._playback.sent
         for at in range(0, len(audio), FRAME_BYTES):
             if epoch is not None and epoch != self._playback.epoch:
@@ -118,7 +122,18 @@ class Writer:
             self._playback.send(time.monotonic(), frame, protected=epoch is None, speech=speech)
             if not await self._send(frame):
                 return None
+        self.padding = len(audio) // 2 - (len(audio.rstrip(b"\0")) + 1) // 2
         return start
+
+    async def _sleep(self, secs: float) -> None:
+        """Sleep, or be woken by an interruption: what waits here may have to go."""
+        loop = asyncio.get_running_loop()
+        self._sleeping = loop.create_future()
+        timer = loop.call_later(secs, _wake, self._sleeping)
+        try:
+            await self._sleeping
+        finally:
+            timer.cancel()
 
     async def _send(self, frame: bytes) -> bool:
         self.media_sent += 1
@@ -167,8 +182,11 @@ class Writer:
             What the ledger makes of it.
         """
         cut = self._playback.clear(now, resume_at=now + CLEAR_GUARD_SECS)
+        if self._sleeping:
+            _wake(self._sleeping)
         if cut.clear:
             self._resume_at = now + CLEAR_GUARD_SECS
+            self.padding = 0
             self._again = deque(cut.again)
             await self._connection.send(Clear(stream_id=self._connection.stream_id))
             if self._again and self._again_task is None:
@@ -191,7 +209,7 @@ class Writer:
         while self._connection.open:
             wait = self._resume_at - time.monotonic()
             if wait > 0:
-                await asyncio.sleep(wait)
+                await self._sleep(wait)
             elif self._again:
                 await self._send(self._again.popleft().audio)
                 if not self._again:
@@ -205,3 +223,8 @@ class Writer:
         if self._again_task:
             self._again_task.cancel()
             await asyncio.wait([self._again_task])
+
+
+def _wake(sleeping: asyncio.Future[None]) -> None:
+    if not sleeping.done():
+        sleeping.set_result(None)
