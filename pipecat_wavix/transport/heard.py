@@ -24,7 +24,7 @@ class Heard:
     position: int
 
 
-@dataclass(eq=False)
+@dataclass
 class UntilHeardFrame(ControlFrame):
     """Goes through the pipeline behind what was said, and waits with it for the ear.
 

@@ -98,7 +98,7 @@ class WavixOutputTransport(BaseOutputTransport):
             estimate_cut_sentences=params.estimate_cut_sentences,
         )
         self._chunk_start = 0
-        self._until_heard: set[UntilHeardFrame] = set()
+        self._until_heard: dict[int, UntilHeardFrame] = {}
         self._gate_task: asyncio.Task[None] | None = None
         self._tone_tasks: set[asyncio.Task[None]] = set()
         self._ended = False
@@ -190,7 +190,8 @@ class WavixOutputTransport(BaseOutputTransport):
         Returns:
             Whether it was sent: False if it was interrupted, or nobody is there to hear it.
         """
-        if self._ended:
+        # While an interruption is dealt with, Pipecat's queue still holds what it will drop.
+        if self._ended or (self._gate.closed and frame.interruptible):
             return False
         background = type(frame) is OutputAudioRawFrame and self._wavix.audio_out_mixer is not None
         wavix = self._wavix
@@ -374,7 +375,7 @@ class WavixOutputTransport(BaseOutputTransport):
             What became of it.
         """
         until = UntilHeardFrame()
-        self._until_heard.add(until)
+        self._until_heard[until.id] = until
         try:
             async with asyncio.timeout(timeout) as limit:
                 await self.pipeline_worker.queue_frame(until)
@@ -386,7 +387,7 @@ class WavixOutputTransport(BaseOutputTransport):
         except TimeoutError:
             return Heard("timed_out", self._playback.ear.playhead(time.monotonic()))
         finally:
-            self._until_heard.discard(until)
+            self._until_heard.pop(until.id, None)
 
     async def _confirm(self, position: int) -> Heard:
         ear = self._playback.ear
@@ -397,7 +398,8 @@ class WavixOutputTransport(BaseOutputTransport):
 
     def _interrupt_waiting(self, position: int) -> None:
         while self._until_heard:
-            self._until_heard.pop().settle(heard=False, position=position)
+            _, until = self._until_heard.popitem()
+            until.settle(heard=False, position=position)
 
 
 async def _on_delivered(_worker: object, frame: Frame) -> None:
