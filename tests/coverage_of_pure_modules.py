@@ -21,7 +21,7 @@ PURE = {
 
 failed = []
 for module, test in PURE.items():
-    run = subprocess.run(  # noqa: S603
+    run = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", f"{Path(__file__).parent / test}.py"),
             *(f"--cov=pipecat_wavix.{module}", "--cov-branch", "--cov-fail-under=100"),

@@ -22,7 +22,7 @@ TONE = np.rint(8000 * np.sin(np.arange(480) * np.pi / 12)).astype("<i2").tobytes
 
 
 def run(*arguments, status=0):
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [*COMMAND, *map(str, arguments)],
         capture_output=True,
         text=True,
@@ -150,7 +150,7 @@ def test_on_a_terminal_one_line_tells_who_speaks(tmp_path):
 
     with bot(only_greet) as url:
         ours, theirs = pty.openpty()
-        with subprocess.Popen(  # noqa: S603
+        with subprocess.Popen(
             [*COMMAND, "call", url, "--out", str(tmp_path / "out")],
             stdout=theirs,
             stderr=subprocess.PIPE,
@@ -191,7 +191,7 @@ def test_a_folder_that_cannot_be_written_is_one_line_and_status_1(tmp_path):
 
 def test_without_typer_one_line_says_what_to_install():
     block = "import sys; sys.modules['typer'] = None; "
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, "-c", block + COMMAND[2]], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1

@@ -191,7 +191,7 @@ for n in range(130):
     recording.observe(sound(n, n, -n))
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    run = subprocess.run([sys.executable, "-c", code], check=False)  # noqa: S603
+    run = subprocess.run([sys.executable, "-c", code], check=False)
     assert run.returncode == -signal.SIGKILL
     left, _ = both_sides(tmp_path / "recording.wav")
     assert len(left) >= 80 * 480

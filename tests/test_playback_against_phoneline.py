@@ -6,14 +6,11 @@ plays and returns the marks, and what the ledger believes is held against what t
 
 import heapq
 import random
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
-from itertools import count, pairwise
+from dataclasses import dataclass
+from itertools import count
 from math import inf
-
-import pytest
-from hypothesis import given, settings, strategies as st
 
 from pipecat_wavix.phoneline import Cleared, LineSettings, MarkPlayed, PhoneLine, Step
 from pipecat_wavix.playback import Edge, Playback

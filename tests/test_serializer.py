@@ -88,7 +88,7 @@ async def test_it_is_built_and_used_as_pipecat_wavix_1_1_was():
 
 
 def test_the_constants_of_1_1_are_still_there():
-    names = "WAVIX_SAMPLE_RATE NUM_CHANNELS BYTES_PER_SAMPLE FRAME_DURATION_MS FRAME_BYTES".split()
+    names = ["WAVIX_SAMPLE_RATE", "NUM_CHANNELS", "BYTES_PER_SAMPLE", "FRAME_DURATION_MS", "FRAME_BYTES"]
     assert [getattr(WavixFrameSerializer, name) for name in names] == [24000, 1, 2, 20, 960]
 
 

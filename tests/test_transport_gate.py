@@ -74,7 +74,9 @@ async def test_after_a_barge_in_the_context_holds_what_was_heard(voice, after, l
         await asyncio.sleep(after)
         await this.say(InterruptionFrame())
         await asyncio.sleep(1)
-        assert not [t for t, _ in this.far.commands(PlayMedia) if t > this.far.commands(Clear)[0][0]]
+        assert not [
+            t for t, _ in this.far.commands(PlayMedia) if t > this.far.commands(Clear)[0][0]
+        ]
         heard = heard_words(this.far)
         (kept,) = said(context) or [[]]
         assert kept == list(range(1, len(kept) + 1))

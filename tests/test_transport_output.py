@@ -266,7 +266,7 @@ async def test_a_goodbye_is_heard_to_its_end_when_no_mark_ever_comes_back(one_wa
         await this.ended()
         ((begin, end),) = far.spans()
         assert end - begin == pytest.approx(3.6, abs=0.001)
-        assert 0 <= far.hung_up_at - end
+        assert far.hung_up_at - end >= 0
         assert time.monotonic() - begin_at < 3.6 + 4
         (statistics,) = [event[1] for event in this.events if event[0] == "on_call_ended"]
         assert statistics.fully_heard == "estimated"

@@ -494,5 +494,3 @@ async def test_oneway_streams_are_not_spoken_to():
         await this.say(OutputAudioRawFrame(speech(0.5), 24_000, 1))
         await asyncio.sleep(1)
         assert not this.far.sent
-
-
