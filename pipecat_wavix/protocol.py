@@ -218,6 +218,9 @@ def _explain(error: str) -> Rejected:
     return Rejected("bad_field", error)
 
 
-def dump(message: Event | Command) -> str:
-    """Render a message as the JSON text of one WebSocket message."""
-    return _encoder.encode(message).decode()
+def dump(command: Command) -> str:
+    """Render what we send as the JSON text of one WebSocket message.
+
+    Events are Wavix's to render: what is optional to `parse` is required of them.
+    """
+    return _encoder.encode(command).decode()

@@ -214,7 +214,8 @@ def test_the_version_is_told():
 
 
 def test_no_arguments_show_the_help():
-    assert "call" in usage()
+    answer = CliRunner().invoke(cli._app())
+    assert "Call a bot" in answer.output
 
 
 def test_a_call_needs_a_folder():

@@ -67,7 +67,7 @@ class Bot:
                 if on and event["event"] in on:
                     await on.pop(event["event"])()
         finally:
-            self.close_code = self.websocket.close_code
+            self.close_code = self.websocket.protocol.close_code
 
     def events(self, name):
         return [event for event in self.got if event["event"] == name]

@@ -297,7 +297,7 @@ class WavixOutputTransport(BaseOutputTransport):
             if not is_for_the_ear(frame):
                 await super().push_frame(frame, direction)
         elif isinstance(frame, _SPEAKING_FRAMES | WavixMarkReturnedFrame):
-            if isinstance(frame, BotStoppedSpeakingFrame):
+            if isinstance(frame, BotStoppedSpeakingFrame) and not self._gate.closed:
                 await self._mark()
             await self._hold(frame, direction)
         elif direction is FrameDirection.UPSTREAM or isinstance(frame, SystemFrame | EndFrame):

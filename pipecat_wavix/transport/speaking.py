@@ -6,7 +6,6 @@ it frames. What may be left is one without the other; this room makes them pairs
 """
 
 from dataclasses import dataclass
-from types import UnionType
 
 from pipecat.frames.frames import BotStartedSpeakingFrame, BotStoppedSpeakingFrame, Frame
 from pipecat.processors.frame_processor import FrameDirection
@@ -51,11 +50,12 @@ class Speaking:
             at: The position behind what was said.
         """
         self._base_stopped.add(direction)
-        starts = self._waiting(BotStartedSpeakingFrame, direction)
-        unwritten = [held for held in starts if held.position >= self._playback.sent]
-        if unwritten:
-            self._playback.withdraw(unwritten[-1])
-        elif starts or direction in self._audible:
+        waiting = self._waiting(direction)
+        last = waiting[-1] if waiting else None
+        speaks = _begins(last) if last else direction in self._audible
+        if last and speaks and last.position >= self._playback.sent:
+            self._playback.withdraw(last)  # its audio was never written: neither happened
+        elif speaks:
             self._hold(at, Edge.END, frame, direction)
 
     def released(self, waiting: Waiting) -> None:
@@ -75,12 +75,11 @@ class Speaking:
             starts = _frames(dropped, BotStartedSpeakingFrame, direction)
             stops = _frames(dropped, BotStoppedSpeakingFrame, direction)
             speaks = direction in self._audible
-            for held in self._waiting(BotStartedSpeakingFrame | BotStoppedSpeakingFrame, direction):
-                begins = isinstance(held.item.frame, BotStartedSpeakingFrame)
-                if begins and speaks:  # protected speech comes again, behind a gap
+            for held in self._waiting(direction):
+                if _begins(held) and speaks:  # protected speech comes again, behind a gap
                     stop = stops.pop(0) if stops else BotStoppedSpeakingFrame()
                     self._hold(self._playback.ear.floor, Edge.END, stop, direction)
-                speaks = begins
+                speaks = _begins(held)
             if direction in self._base_stopped:
                 if speaks:
                     stop = stops.pop() if stops else BotStoppedSpeakingFrame()
@@ -89,28 +88,33 @@ class Speaking:
                 self._hold(self._playback.sent, Edge.START, starts.pop(), direction)
 
     def void(self, held: list[Held[Waiting]]) -> list[Waiting]:
-        """What of the ledger still goes out when nobody hears it any more."""
-        kept = []
-        for waiting in (each.item for each in held):
-            if isinstance(waiting.frame, BotStoppedSpeakingFrame):
-                if waiting.direction in self._audible:
-                    kept.append(waiting)
-                    self._audible.discard(waiting.direction)
-            elif not waiting.frame.interruptible:
-                kept.append(waiting)
-        return kept
+        """What of the ledger still goes out when nobody hears it any more.
+
+        Args:
+            held: What waited, in order.
+
+        Returns:
+            What must not be lost, and the stops of what was heard to begin.
+        """
+        kept = [each.item for each in held if not each.item.frame.interruptible]
+        stops = [Waiting(BotStoppedSpeakingFrame(), direction) for direction in self._audible]
+        return kept + stops
 
     def _hold(self, position: int, edge: Edge, frame: Frame, direction: FrameDirection) -> None:
         self._playback.hold(position, edge, Waiting(frame, direction), protected=None)
 
-    def _waiting(
-        self, kind: type[Frame] | UnionType, direction: FrameDirection
-    ) -> list[Held[Waiting]]:
+    def _waiting(self, direction: FrameDirection) -> list[Held[Waiting]]:
+        """The starts and stops that wait, in order."""
+        kinds = BotStartedSpeakingFrame | BotStoppedSpeakingFrame
         return sorted(
             held
             for held in self._playback
-            if isinstance(held.item.frame, kind) and held.item.direction is direction
+            if isinstance(held.item.frame, kinds) and held.item.direction is direction
         )
+
+
+def _begins(held: Held[Waiting]) -> bool:
+    return isinstance(held.item.frame, BotStartedSpeakingFrame)
 
 
 def _frames(

@@ -1,0 +1,112 @@
+"""What an observer of an emulated call is told.
+
+It knows the kinds of things that happen on a call, each with its time. It refuses to know who
+observes, or why. Times are seconds on the event loop's clock; observers are called in the order in
+which the call learns of things, and the line's own events are in exact order of time.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from pipecat_wavix.phoneline import Cleared, MarkPlayed, Step, Underrun
+from pipecat_wavix.protocol import Command, Event, Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """The socket is open and the line plays from here on.
+
+    Attributes:
+        at: When.
+        call_id: The call's id.
+        stream_id: The stream's id.
+    """
+
+    at: float
+    call_id: str
+    stream_id: str
+
+
+SentFate = Literal["sent", "lost", "unread", "closed"]
+"""What became of a message to the bot.
+
+`sent`, or `lost` by the emulated network, or not sent because the bot had stopped reading
+(`unread`: a call does not wait for it) or had left (`closed`).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message for the bot.
+
+    Attributes:
+        at: When it was written to the socket, or would have been.
+        message: What it said.
+        fate: What became of it.
+    """
+
+    at: float
+    message: Event
+    fate: SentFate
+
+
+Fate = Literal["used", "irregular", "rejected", "other_stream", "oneway", "lost"]
+"""What became of a bot's message.
+
+`used`, or `irregular`: used as well, but audio of another length than 20 ms, in strict mode only;
+`rejected`: not a message of the protocol; `other_stream`: of another stream, so dropped without a
+word, as Wavix does; `oneway`: the stream takes none; `lost`: by the emulated network.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message came from the bot.
+
+    Attributes:
+        at: When its last byte came out of the socket; the emulated network comes after that.
+        message: What it said, or what was wrong with it.
+        fate: What became of it.
+    """
+
+    at: float
+    message: Command | Rejected
+    fate: Fate
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """20 ms of both sides of the call.
+
+    Attributes:
+        at: When the first sample sounds; the next `Sound` follows 20 ms of the line later.
+        said: What the caller says, after the leg: 960 bytes. It is sent when it is complete.
+        heard: What the caller hears, after the leg: 960 bytes.
+        step: What the line played, before the leg.
+    """
+
+    at: float
+    said: bytes
+    heard: bytes
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Nothing more is said or heard.
+
+    Attributes:
+        at: When.
+        reason: Who ended it, or what.
+    """
+
+    at: float
+    reason: str
+
+
+Observation = Began | Sent | Received | Sound | MarkPlayed | Cleared | Underrun | Ended
+"""Any of the above, and the line's own events but for `Step`, which is a part of `Sound`."""
+
+Observer = Callable[[Observation], None]
+"""Called synchronously, in the event loop: be quick. An error it raises ends the call."""

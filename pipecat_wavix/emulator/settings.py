@@ -1,0 +1,76 @@
+"""How a call is made: all that is chosen before it begins, but the bot and the caller.
+
+It knows values and their limits. It refuses to know what is done with them.
+"""
+
+from dataclasses import dataclass, field
+from math import inf
+from typing import Final, Literal, get_args
+
+from pipecat_wavix.emulator.leg import LegKind
+from pipecat_wavix.emulator.network import NetworkSettings
+from pipecat_wavix.phoneline import LineSettings
+
+StreamType = Literal["twoway", "oneway"]
+Channel = Literal["inbound", "outbound", "both"]
+Counters = Literal["integers", "strings"]
+
+_CHOICES: Final = {
+    "stream_type": get_args(StreamType),
+    "channel": get_args(Channel),
+    "leg": get_args(LegKind),
+    "counters": get_args(Counters),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallSettings:
+    """Everything about a call but the bot and the caller.
+
+    Attributes:
+        stream_type: `twoway`, or `oneway`: the bot only listens.
+        channel: What is captured. A twoway stream carries the inbound track whatever this says; a
+            oneway stream of `both` sends one message a track.
+        leg: The telephone leg, both ways.
+        line: How the far end plays what the bot sends.
+        network: The faults of the network between.
+        counters: Whether `sequence_number`, `chunk` and `timestamp` are integers, as Wavix's
+            specification has them, or strings, as its announcement.
+        stop_before_close: Whether `stop` comes before the socket is closed.
+        strict: Whether audio of another length than 20 ms is reported; it is played all the same.
+        call_id: A UUID; `None` to make one from the network's seed.
+        stream_id: A UUID; `None` to make one from the network's seed.
+        max_secs: When the far end hangs up, in seconds.
+        silence_after_bot_secs: How long the call goes on if the bot closes the socket first, while
+            what is buffered plays out. What Wavix does is unknown.
+        connect_timeout_secs: For the TCP connection and both handshakes together, in seconds.
+
+    Raises:
+        ValueError: A value is out of its range.
+    """
+
+    stream_type: StreamType = "twoway"
+    channel: Channel = "inbound"
+    leg: LegKind = "g711u"
+    line: LineSettings = field(default_factory=LineSettings)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    counters: Counters = "integers"
+    stop_before_close: bool = True
+    strict: bool = False
+    call_id: str | None = None
+    stream_id: str | None = None
+    max_secs: float = 3600.0
+    silence_after_bot_secs: float = 0.0
+    connect_timeout_secs: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if (value := getattr(self, name)) not in choices:
+                raise ValueError(f"{name} is {value!r}: give one of {', '.join(choices)}")
+        for name in ("max_secs", "connect_timeout_secs"):
+            if not 0 < (value := getattr(self, name)) < inf:
+                raise ValueError(f"{name} is {value}: give seconds above 0")
+        if not 0 <= self.silence_after_bot_secs < inf:
+            raise ValueError(
+                f"silence_after_bot_secs is {self.silence_after_bot_secs}: give 0 or more seconds"
+            )
