@@ -22,7 +22,7 @@ class WavixMarkFrame(OutputTransportMessageFrame):
     mark: str
 
     def __post_init__(self) -> None:
-        super().__post_init__()  # type: ignore[no-untyped-call]
+        super().__post_init__()
         self.message = {"event": "mark", "mark": {"name": self.mark}}
 
     def __str__(self) -> str:

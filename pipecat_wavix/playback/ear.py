@@ -9,20 +9,23 @@ estimate is left. So losing marks costs accuracy, never liveness.
     what happens        what the ear makes of it
     ------------        ---------------------------------------------------------------------------
     audio is sent       a new run begins if the far end must have played all before it
+    audio is booked     the same at its time; a mark before that lies ahead of it, the first one
+                        after that tells that it has left
     a mark is placed    it waits at the last position that was sent
     an echo comes       floor = the mark's position; it and all earlier marks are settled; the run's
-                        delay is corrected; caps count again
+                        delay is corrected, and pushes later runs back; caps count again
     a mark is overdue   nothing far beyond it is believed heard; a new mark asks again
-    a mark is lost      it is forgotten; after three in a row, marks cap no more
+    a mark is lost      it caps no more; after three in a row, none does
+    it was lost long    it is forgotten; until then its echo still counts
     all is cleared      floor = all that was sent; runs and marks are forgotten
 """
 
 from collections import deque
 from dataclasses import dataclass, field
 from enum import IntEnum
-from itertools import count
+from itertools import count, pairwise
 from math import inf
-from statistics import fmean
+from statistics import median
 from typing import Final
 
 OVERDUE_SECS: Final = 0.15
@@ -30,6 +33,9 @@ OVERDUE_SECS: Final = 0.15
 
 LOST_SECS: Final = 1.5
 """How late an echo may be before its mark is taken to be lost."""
+
+FORGOTTEN_SECS: Final = 10.0
+"""How late an echo may be before it tells nothing."""
 
 ASK_AGAIN_SECS: Final = 0.1
 """How often a new mark asks for the position while one is overdue."""
@@ -56,7 +62,8 @@ class _Run:
     start: int  # position
     sent_at: float
     excess: float  # seconds that it is heard later than half a round trip after it was sent
-    delays: deque[float] = field(default_factory=lambda: deque(maxlen=3))  # of its last echoes
+    delay: float = inf  # the same, of its echoes, with the round trip
+    delays: deque[float] = field(default_factory=lambda: deque(maxlen=3))  # of the last echoes
     echoes: int = 0
 
 
@@ -65,6 +72,7 @@ class _Mark:
     position: int
     placed_at: float
     run: _Run | None
+    lost: bool = False
 
 
 class Ear:
@@ -76,6 +84,7 @@ class Ear:
         marks_returned: Marks whose echo came.
         marks_lost: Marks whose echo never came.
         underruns: How often the far end ran dry within speech, as far as we can tell.
+        booked_for: When the audio that is booked leaves; minus infinity if none is.
     """
 
     def __init__(self, *, sample_rate: int, mark_interval_secs: float, round_trip_secs: float):
@@ -90,15 +99,14 @@ class Ear:
         self._mark_interval = int(mark_interval_secs * sample_rate)
         self._assumed_round_trip = round_trip_secs
 
-        self.sent = 0
-        self.floor = 0
-        self.marks_returned = 0
-        self.marks_lost = 0
-        self.underruns = 0
+        self.sent = self.floor = 0
+        self.marks_returned = self.marks_lost = self.underruns = 0
+        self.booked_for = -inf
 
         self._runs: deque[_Run] = deque()
         self._marks: dict[str, _Mark] = {}
         self._names = count(1)
+        self._booked_from = 0  # position of what is booked
         self._marked = 0  # position of the last mark
         self._asked_at = -inf
         self._lost_in_a_row = 0
@@ -153,14 +161,25 @@ class Ear:
         if self._runs and speech and self._spoke_last:
             ended = self._played_at(self._runs[-1], self.sent)
             self.underruns += now - ended < _PAUSE_SECS
-        excess = fmean(self._first_excess) if self._first_excess else 0.0
+        excess = median(self._first_excess) if self._first_excess else 0.0
         self._runs.append(_Run(self.sent, now, excess))
+
+    def book(self, at: float, samples: int, *, speech: bool = True) -> int:
+        """Note audio as `send` does that leaves at a later time, with a mark right behind it.
+
+        All before it was cleared. What is booked for the same time leaves in one go.
+        """
+        if at != self.booked_for:
+            self.booked_for, self._booked_from = at, self.sent
+        start = self.send(at, samples, speech=speech)
+        self._marked = self.sent
+        return start
 
     def mark_due(self, now: float) -> bool:
         """Whether a mark should follow what was sent."""
         if self.sent - self._marked >= self._mark_interval:
             return True
-        if self._runs and self._runs[-1].start == self._marked < self.sent:
+        if self._runs and self._marked <= self._runs[-1].start < self.sent:
             return True  # learn a new run's delay from its first frame
         return self._overdue(now) is not None and now - self._asked_at >= ASK_AGAIN_SECS
 
@@ -170,11 +189,19 @@ class Ear:
         Returns:
             Its name on the wire.
         """
+        position = self._booked_from if now < self.booked_for else self.sent
+        if -inf < self.booked_for <= now:
+            self._runs[-1].sent_at, self.booked_for = now, -inf
         name = f"heard-{next(self._names)}"
-        self._marks[name] = _Mark(self.sent, now, self._run_at(self.sent, Edge.END))
-        self._marked = self.sent
-        self._asked_at = now
+        self._marks[name] = _Mark(position, now, self._run_at(position, Edge.END))
+        self._marked, self._asked_at = self.sent, now
+        while now - self._expected(self._marks[self._oldest]) > FORGOTTEN_SECS:
+            del self._marks[self._oldest]
         return name
+
+    @property
+    def _oldest(self) -> str:
+        return next(iter(self._marks))
 
     # ---- what comes back
 
@@ -186,50 +213,52 @@ class Ear:
             name: Its name on the wire.
 
         Returns:
-            False if it tells nothing: it is not ours, came twice, too late, or was cleared.
+            False if it tells nothing: it is not ours, came twice, far too late, or was cleared.
         """
         if name not in self._marks:
             return False
         while True:  # the far end keeps their order: it has passed all earlier ones as well
-            earliest = next(iter(self._marks))
-            mark = self._marks.pop(earliest)
-            if earliest == name:
+            mark = self._marks.pop(oldest := self._oldest)
+            if oldest == name:
                 break
-            self.marks_lost += 1
+            self.marks_lost += not mark.lost
+        self.marks_lost -= mark.lost
         self.marks_returned += 1
         self._lost_in_a_row = 0
         self.floor = max(self.floor, mark.position)
-        if mark.run is not None and mark.run in self._runs:
-            self._correct(mark.run, mark, now)
         self._forget_heard(now)
+        if mark.run:
+            self._correct(mark.run, mark, now)
         return True
 
     def _correct(self, run: _Run, mark: _Mark, now: float) -> None:
-        delay = now - self._sent_in_turn(run, mark.position)
         if mark.placed_at >= self._played_at(run, mark.position):
-            # Placed behind audio that should have been played by then: an echo after no more than
-            # a round trip shows the network's delay, not the audio's.
+            # Nothing should have been left to play: an echo after no more than a round trip shows
+            # the network's delay, a later one nothing about the audio's.
             round_trip = now - mark.placed_at
             if round_trip <= self.round_trip_secs + _NOISE_SECS:
                 self._round_trips.append(round_trip)
-                return
+            return
+        delay = now - self._sent_in_turn(run, mark.position)
         run.delays.append(delay)
         run.echoes += 1
         if run.echoes == 1:
             self._round_trips.append(delay)
             self._first_excess.append(delay - self.round_trip_secs)
-            run.excess = self._first_excess[-1]
         elif run.echoes <= 5:
             self._round_trips[-1] = min(self._round_trips[-1], delay)
         # The least of three: a single late echo was late on its way back, three are the far end's.
-        if len(run.delays) == run.delays.maxlen:
-            excess = min(run.delays) - self.round_trip_secs
-            if abs(excess - run.excess) > _NOISE_SECS:
-                run.excess = excess
+        least = min(run.delays)
+        if abs(least - run.delay) > _NOISE_SECS:
+            run.delay = least
+        run.excess = run.delay - self.round_trip_secs
+        for earlier, later in pairwise(self._runs):
+            ends = self._played_at(earlier, later.start)
+            later.excess = max(later.excess, ends - later.sent_at)
 
     def _forget_heard(self, now: float) -> None:
         if len(self._runs) > 1:
-            head = self.playhead(now)
+            head = self.playhead(now, now - LOST_SECS)  # a late echo may still push the rest back
             while len(self._runs) > 1 and self._runs[1].start <= head:
                 self._runs.popleft()
 
@@ -258,17 +287,19 @@ class Ear:
         """
         if position < self.floor or (edge is Edge.END and position == self.floor):
             return -inf
-        if edge is Edge.START and position >= self.sent:
+        if position > self.sent or (edge is Edge.START and position == self.sent):
             return None
         run = self._run_at(position, edge)
         return -inf if run is None else self._played_at(run, position) + self.round_trip_secs / 2
 
-    def playhead(self, now: float) -> int:
-        """The position up to which everything was heard, to the best of our belief."""
-        one_way = self.round_trip_secs / 2
+    def playhead(self, now: float, at: float | None = None) -> int:
+        """The position up to which everything is heard by now, or `at` a time, as we believe now."""
+        arrived = (now if at is None else at) - self.round_trip_secs / 2
         head, end = self.floor, self.sent
+        if self._runs:
+            head = max(head, self._runs[0].start)
         for run in reversed(self._runs):
-            played = int((now - one_way - self._played_at(run, run.start)) * self._rate + 1e-6)
+            played = int((arrived - self._played_at(run, run.start)) * self._rate + 1e-6)
             if played > 0:
                 head = max(head, min(end, run.start + played))
                 break
@@ -284,14 +315,15 @@ class Ear:
         return max(self.floor, mark.position + beyond)
 
     def _overdue(self, now: float) -> _Mark | None:
-        for name, mark in list(self._marks.items()):
+        for mark in self._marks.values():
+            if mark.lost:
+                continue
             late = now - self._expected(mark)
-            if late >= LOST_SECS:
-                del self._marks[name]
-                self.marks_lost += 1
-                self._lost_in_a_row += 1
-            else:
+            if late < LOST_SECS:
                 return mark if late > OVERDUE_SECS and self.marks_reliable else None
+            mark.lost = True
+            self.marks_lost += 1
+            self._lost_in_a_row += 1
         return None
 
     def _expected(self, mark: _Mark) -> float:
@@ -304,3 +336,4 @@ class Ear:
         self._runs.clear()
         self._marks.clear()
         self._spoke_last = False
+        self.booked_for = -inf

@@ -16,15 +16,21 @@ longer be sent.
 """
 
 import heapq
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Generic, TypeVar
+from math import inf
+from typing import Final, Generic, TypeVar
 
-from pipecat_wavix.playback.ear import Ear, Edge
+from pipecat_wavix.playback.ear import LOST_SECS, Ear, Edge
 
 T = TypeVar("T")
+
+REWIND_SECS: Final = 0.15
+"""How far before its believed end protected audio is sent again: rather heard twice than not at
+all. A step of the far end, and jitter of 60 ms each way, are less."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -146,10 +152,16 @@ class Playback(Generic[T]):
         """
         start = self.ear.send(now, len(audio) // 2, speech=speech)
         self._unheard.append(Sent(start, self.sent, audio if protected else b"", protected, speech))
-        head = self.ear.playhead(now)
-        while self._unheard[0].end <= head:
+        heard = self.ear.playhead(now, now - LOST_SECS)  # it might yet prove to be behind
+        while self._unheard and self._unheard[0].end <= heard:
             self._unheard.popleft()
         return start
+
+    def _surely_heard(self, now: float, at: float) -> int:
+        """The position up to which protected audio need not be sent again."""
+        if self.ear.cap(now) < inf:  # a mark is overdue: who knows
+            return self.ear.floor
+        return self.ear.playhead(now, at - REWIND_SECS)
 
     # ---- items that wait for the ear
 
@@ -166,12 +178,15 @@ class Playback(Generic[T]):
 
     def release(self, now: float) -> list[Held[T]]:
         """Take the items that are due, in order."""
+        return self._release(now, now)
+
+    def _release(self, now: float, until: float) -> list[Held[T]]:
         cap = self.ear.cap(now)
         due = []
         while self._items:
             first = self._items[0]
             at = self.ear.heard_at(first.position, first.edge)
-            if at is None or at > now or first.position > max(cap, self.ear.floor):
+            if at is None or at > until or first.position > cap:
                 break
             due.append(heapq.heappop(self._items))
         return due
@@ -208,45 +223,51 @@ class Playback(Generic[T]):
             resume_at: When audio may be sent again: that of `Cut.again` is booked for then.
         """
         self.epoch += 1
-        lands = now + self.ear.round_trip_secs / 2 + self._clear_latency
-        heard = self.release(lands)
-        cut = self.ear.playhead(lands)
+        one_way = self.ear.round_trip_secs / 2
+        lands = now + one_way + self._clear_latency
+        if self.ear.booked_for > -inf:  # what is to be sent again has not left yet
+            lands = min(lands, max(now, self.ear.booked_for) + one_way)
+        heard = self._release(now, lands)
+        cut = self.ear.playhead(now, lands)
         unheard = [sent for sent in self._unheard if sent.end > cut]
         base = self.sent
         if all(sent.protected for sent in unheard if sent.speech):
-            return Cut(cut, False, [], heard, self._keep({sent: sent for sent in unheard}, base))
+            return Cut(cut, False, [], heard, self._keep([(sent, sent) for sent in unheard], base))
+        surely = self._surely_heard(now, lands)
+        again = [sent for sent in self._unheard if sent.protected and sent.end > surely]
         self._unheard.clear()
         self.ear.forget()
-        moved = {}
-        for sent in unheard:
-            if sent.protected:
-                self.send(resume_at, sent.audio, protected=True, speech=sent.speech)
-                moved[sent] = self._unheard[-1]
-        return Cut(cut, True, list(moved.values()), heard, self._keep(moved, base))
+        for sent in again:
+            start = self.ear.book(resume_at, sent.end - sent.start, speech=sent.speech)
+            self._unheard.append(replace(sent, start=start, end=self.sent))
+        kept = list(zip(again, self._unheard, strict=True))
+        return Cut(cut, True, list(self._unheard), heard, self._keep(kept, base))
 
-    def _keep(self, moved: dict[Sent, Sent], base: int) -> list[Held[T]]:
+    def _keep(self, kept: list[tuple[Sent, Sent]], base: int) -> list[Held[T]]:
         """Keep the items of audio that is kept, where it now stands, and return the others.
 
         Args:
-            moved: The audio that is kept: as it was sent, and as it is booked now.
+            kept: The audio that is kept: as it was sent, and as it is booked now.
             base: How much had been sent before any of it was booked again.
         """
         items, self._items = sorted(self._items), []
+        ends = [old.end for old, _ in kept]
         dropped = []
         for held in items:
-            here = next((sent for sent in moved if held.stands_at(sent)), None)
+            behind = bisect_right(ends, held.position)
+            at = behind if held.edge is Edge.START else bisect_left(ends, held.position)
+            here = at < len(kept) and held.stands_at(kept[at][0])
             if not held.protected and not (held.protected is None and here):
                 dropped.append(held)
                 continue
             if here:
-                held.position += moved[here].start - here.start
+                held.position += kept[at][1].start - kept[at][0].start
             elif held.position >= base:  # it waits for audio that is still to come
                 held.position += self.sent - base
             else:  # the audio there is gone: it follows what is kept of that before it
-                before = [new.end for old, new in moved.items() if old.end <= held.position]
-                held.position, held.edge = max(before, default=base), Edge.END
-            self._items.append(held)
-        heapq.heapify(self._items)
+                held.position, held.edge = kept[behind - 1][1].end if behind else base, Edge.END
+            held.order = next(self._order)  # where places have become one, the order remains
+            heapq.heappush(self._items, held)
         return dropped
 
     def void(self) -> list[Held[T]]:

@@ -101,7 +101,7 @@ class WavixInputTransport(BaseInputTransport):
     async def cleanup(self) -> None:
         """Release all resources, whichever way the call ended."""
         await self._stop_listening()
-        await super().cleanup()  # type: ignore[no-untyped-call]
+        await super().cleanup()
 
     async def _stop_listening(self) -> None:
         self._listening = False

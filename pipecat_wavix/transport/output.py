@@ -153,7 +153,7 @@ class WavixOutputTransport(BaseOutputTransport):
 
     async def cleanup(self) -> None:
         """Release all resources, whichever way the call ended."""
-        await super().cleanup()  # type: ignore[no-untyped-call]
+        await super().cleanup()
         await self._finish()
 
     async def _finish(self) -> None:
