@@ -12,7 +12,6 @@ from typing import Any, Final
 from pipecat_wavix.playback import Cut, Playback, Sent
 from pipecat_wavix.protocol import (
     FRAME_BYTES,
-    FRAME_MS,
     SAMPLE_RATE,
     Clear,
     MarkName,
@@ -23,11 +22,10 @@ from pipecat_wavix.protocol import (
 from pipecat_wavix.resampler import StreamResampler
 from pipecat_wavix.transport.connection import Connection
 
-CLEAR_GUARD_SECS: Final = 0.1
-"""How long no media follows a clear: Wavix promises to carry it out within 50 to 100 ms, and may
-throw away what comes sooner."""
+CLEAR_GUARD_SECS: Final = 0.15
+"""How long no media follows a clear. Wavix promises to carry it out within 50 to 100 ms, and may
+throw away what comes sooner; the rest is for its 20 ms steps and for jitter."""
 
-_FRAME_SECS = FRAME_MS / 1000
 _PIECE_BYTES = 2 * FRAME_BYTES  # what is paced as one: the fewer the waits, the less the CPU
 
 
