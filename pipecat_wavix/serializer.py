@@ -55,6 +55,8 @@ from pipecat_wavix.protocol import (
 )
 from pipecat_wavix.resampler import StreamResampler
 
+_ON_ITS_WAY_SECS = 0.3  # what audio may take to the caller's ear beyond its own duration
+
 HangUp = Callable[[], Awaitable[None]]
 
 
@@ -64,6 +66,9 @@ class WavixFrameSerializer(FrameSerializer):
     Use it with Pipecat's `FastAPIWebsocketTransport` at `audio_out_10ms_chunks=2`: then every
     message that it makes holds exactly 20 ms. Longer frames become messages of several times
     20 ms, and what is left of a frame is carried to the next.
+
+    An interruption sends a clear, unless uninterruptible audio is still to be heard. Pipecat's
+    `FastAPIWebsocketTransport` does not pass that flag on, so there it always does.
 
     When credentials (or a `hang_up` of your own) are given, the call is hung up on `EndFrame` and
     `CancelFrame`, once.
@@ -256,7 +261,7 @@ class WavixFrameSerializer(FrameSerializer):
     async def _clear(self) -> str | None:
         # The caller's audio flows on through a barge-in, so its resamplers keep their state: only
         # what was to be said is forgotten.
-        if time.monotonic() < self._protected_until:
+        if time.monotonic() < self._protected_until + _ON_ITS_WAY_SECS:
             return None
         await self._output_resampler.reset()
         self._remainder = b""

@@ -23,6 +23,7 @@ from pipecat.frames.frames import (
     TTSAudioRawFrame,
     UserAudioRawFrame,
 )
+from virtual_time import in_virtual_time
 
 from pipecat_wavix import (
     WavixConnectedFrame,
@@ -88,7 +89,13 @@ async def test_it_is_built_and_used_as_pipecat_wavix_1_1_was():
 
 
 def test_the_constants_of_1_1_are_still_there():
-    names = ["WAVIX_SAMPLE_RATE", "NUM_CHANNELS", "BYTES_PER_SAMPLE", "FRAME_DURATION_MS", "FRAME_BYTES"]
+    names = [
+        "WAVIX_SAMPLE_RATE",
+        "NUM_CHANNELS",
+        "BYTES_PER_SAMPLE",
+        "FRAME_DURATION_MS",
+        "FRAME_BYTES",
+    ]
     assert [getattr(WavixFrameSerializer, name) for name in names] == [24000, 1, 2, 20, 960]
 
 
@@ -97,7 +104,9 @@ def test_the_second_argument_is_the_params_as_in_1_1():
         WavixFrameSerializer("str-456", InputParams(auto_hang_up=True))
 
 
-@pytest.mark.parametrize("bad", [{"wavix_sample_rate": 0}, {"sample_rate": -1}, {"audio_track": "x"}])
+@pytest.mark.parametrize(
+    "bad", [{"wavix_sample_rate": 0}, {"sample_rate": -1}, {"audio_track": "x"}]
+)
 def test_bad_params_are_refused_at_once(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         InputParams(**bad)
@@ -331,12 +340,15 @@ async def test_uninterruptible_audio_is_not_cleared_while_it_plays():
     assert await serializer.serialize(InterruptionFrame()) is None
 
 
+@in_virtual_time
 async def test_uninterruptible_audio_that_has_played_is_no_reason_not_to_clear():
     serializer = await ready()
-    frame = TTSAudioRawFrame(speech(0.02, 24_000), 24_000, 1)
+    frame = TTSAudioRawFrame(speech(0.1, 24_000), 24_000, 1)
     frame.interruptible = False
     await serializer.serialize(frame)
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.35)  # it may still be on its way
+    assert await serializer.serialize(InterruptionFrame()) is None
+    await asyncio.sleep(0.1)
     assert await serializer.serialize(InterruptionFrame()) is not None
 
 

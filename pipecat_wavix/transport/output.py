@@ -46,6 +46,7 @@ from pipecat_wavix.transport.writer import Writer
 
 _DELIVERY_TIMEOUT_SECS = 0.1  # how long an interruption waits for heard words to be taken note of
 _UNCONFIRMED_SECS = 0.3  # how much longer than expected to wait for a mark that proves it
+_CLEAR_LATENCY_SECS = 0.075  # Wavix promises 50 to 100 ms
 _POLL_SECS = 0.01
 _SPEAKING_FRAMES = BotStartedSpeakingFrame | BotSpeakingFrame | BotStoppedSpeakingFrame
 
@@ -88,7 +89,9 @@ class WavixOutputTransport(BaseOutputTransport):
         self._tell_mark = on_mark
         self._tell_ended = on_ended
         self._playback: Playback[Waiting] = Playback(
-            sample_rate=SAMPLE_RATE, mark_interval_secs=params.mark_interval_secs
+            sample_rate=SAMPLE_RATE,
+            mark_interval_secs=params.mark_interval_secs,
+            clear_latency_secs=_CLEAR_LATENCY_SECS,
         )
         self._writer = Writer(connection, self._playback)
         self._gate = Gate(

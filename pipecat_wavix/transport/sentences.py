@@ -20,6 +20,7 @@ from pipecat.frames.frames import (
 from pipecat_wavix.frames import WavixCutTextFrame
 
 _SENTENCES = 64  # how many are remembered: more than a bot says without being heard
+_STEPS_A_SECOND = 50  # in which it is told apart whether the voice speaks
 _LETTERS_A_SECOND = 15.0  # of a TTS of average speed, until it has shown its own
 
 
@@ -70,8 +71,11 @@ class Sentences:
             if self._current:
                 self._current.append = frame.append_to_context
         elif isinstance(frame, TTSAudioRawFrame) and self._current:
-            secs = len(frame.audio) / 2 / frame.num_channels / frame.sample_rate
-            self._current.audio.append((secs, not is_silence(frame.audio)))
+            size = 2 * frame.num_channels * frame.sample_rate // _STEPS_A_SECOND
+            for at in range(0, len(frame.audio), size):
+                step = frame.audio[at : at + size]
+                secs = len(step) / size / _STEPS_A_SECOND
+                self._current.audio.append((secs, not is_silence(step)))
         elif isinstance(frame, TTSStoppedFrame):
             self._current = None
 
