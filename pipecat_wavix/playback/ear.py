@@ -10,8 +10,8 @@ estimate is left. So losing marks costs accuracy, never liveness.
     ------------        ---------------------------------------------------------------------------
     audio is sent       a new run begins if the far end must have played all before it
     audio is booked     the same at its time; a mark before that lies ahead of it, the first one
-                        after that tells that it has left
-    a mark is placed    it waits at the last position that was sent
+                        after that tells that it has left; until then, none of it is believed heard
+    a mark is placed    it waits at the last position that was sent, unless nothing is left to prove
     an echo comes       floor = the mark's position; it and all earlier marks are settled; the run's
                         delay is corrected, and pushes later runs back; caps count again
     a mark is overdue   nothing far beyond it is believed heard; a new mark asks again
@@ -71,7 +71,7 @@ class _Run:
 class _Mark:
     position: int
     placed_at: float
-    run: _Run | None
+    run: _Run | None  # None: it is forgotten
     lost: bool = False
 
 
@@ -106,8 +106,7 @@ class Ear:
         self._runs: deque[_Run] = deque()
         self._marks: dict[str, _Mark] = {}
         self._names = count(1)
-        self._booked_from = 0  # position of what is booked
-        self._marked = 0  # position of the last mark
+        self._booked_from = self._marked = 0  # positions of what is booked, and of the last mark
         self._asked_at = -inf
         self._lost_in_a_row = 0
         self._spoke_last = False
@@ -193,9 +192,10 @@ class Ear:
         if -inf < self.booked_for <= now:
             self._runs[-1].sent_at, self.booked_for = now, -inf
         name = f"heard-{next(self._names)}"
-        self._marks[name] = _Mark(position, now, self._run_at(position, Edge.END))
         self._marked, self._asked_at = self.sent, now
-        while now - self._expected(self._marks[self._oldest]) > FORGOTTEN_SECS:
+        if position > self.floor:  # else it tells nothing, and right behind a clear may be dropped
+            self._marks[name] = _Mark(position, now, self._run_at(position, Edge.END))
+        while self._marks and now - self._expected(self._marks[self._oldest]) > FORGOTTEN_SECS:
             del self._marks[self._oldest]
         return name
 
@@ -208,12 +208,9 @@ class Ear:
     def echo(self, now: float, name: str) -> bool:
         """Note a mark that came back.
 
-        Args:
-            now: The time of its arrival.
-            name: Its name on the wire.
-
         Returns:
-            False if it tells nothing: it is not ours, came twice, far too late, or was cleared.
+            False if it tells nothing: it is not ours, came twice or far too late, was cleared, or
+            had nothing left to prove.
         """
         if name not in self._marks:
             return False
@@ -307,7 +304,9 @@ class Ear:
         return int(min(head, self.cap(now)))
 
     def cap(self, now: float) -> float:
-        """The position that cannot have been passed by now, for a mark is overdue; or infinity."""
+        """What cannot have been passed by now: it has not left, or a mark is overdue; or infinity."""
+        if now < self.booked_for + LOST_SECS:
+            return self._booked_from
         mark = self._overdue(now)
         if mark is None:
             return inf
@@ -335,5 +334,4 @@ class Ear:
         self.floor = self._marked = self.sent
         self._runs.clear()
         self._marks.clear()
-        self._spoke_last = False
         self.booked_for = -inf

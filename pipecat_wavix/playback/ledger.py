@@ -8,7 +8,8 @@
     clear, to no end    nothing unheard may be cleared: no clear is sent; items that stand at no
                         audio are dropped
     clear               what is heard before it lands is released; protected audio is booked again
-                        behind all else, and takes its items with it; the rest is dropped
+                        behind all else, from a little before that on, and takes its items with it;
+                        the rest is dropped
     void                nothing more will be heard: every item is handed back
 
 Every `clear` and `void` begins a new *epoch*: audio that was on its way out in an older one must no
@@ -186,7 +187,7 @@ class Playback(Generic[T]):
         while self._items:
             first = self._items[0]
             at = self.ear.heard_at(first.position, first.edge)
-            if at is None or at > until or first.position > cap:
+            if at is None or at > until or first.position + first.edge > cap:
                 break
             due.append(heapq.heappop(self._items))
         return due
@@ -223,10 +224,7 @@ class Playback(Generic[T]):
             resume_at: When audio may be sent again: that of `Cut.again` is booked for then.
         """
         self.epoch += 1
-        one_way = self.ear.round_trip_secs / 2
-        lands = now + one_way + self._clear_latency
-        if self.ear.booked_for > -inf:  # what is to be sent again has not left yet
-            lands = min(lands, max(now, self.ear.booked_for) + one_way)
+        lands = now + self.ear.round_trip_secs / 2 + self._clear_latency
         heard = self._release(now, lands)
         cut = self.ear.playhead(now, lands)
         unheard = [sent for sent in self._unheard if sent.end > cut]
