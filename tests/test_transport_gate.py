@@ -77,6 +77,8 @@ async def test_after_a_barge_in_the_context_holds_what_was_heard(voice, after, l
         assert not [
             t for t, _ in this.far.commands(PlayMedia) if t > this.far.commands(Clear)[0][0]
         ]
+        cut_at = this.after.times(InterruptionFrame)[0]
+        assert not [t for t in this.after.times(TTSTextFrame) if t > cut_at]
         heard = heard_words(this.far)
         (kept,) = said(context) or [[]]
         assert kept == list(range(1, len(kept) + 1))

@@ -261,6 +261,17 @@ async def test_a_mark_that_was_cleared_says_so():
         assert named(this, "on_mark") == [("end", False)]
 
 
+@in_virtual_time
+async def test_a_mark_that_was_still_queued_when_the_caller_cut_in_was_not_heard():
+    async with call(params=WavixParams(speech_lead_secs=0.1)) as this:
+        await asyncio.sleep(0.3)
+        await this.say(*utterance(2.0), WavixMarkFrame(mark="end"))
+        await asyncio.sleep(0.5)
+        await this.say(InterruptionFrame())
+        await asyncio.sleep(1)
+        assert named(this, "on_mark") == [("end", False)]
+
+
 # Messages and tones
 
 

@@ -28,7 +28,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.frame_processor import FrameDirection
 
-from pipecat_wavix.frames import WavixMarkReturnedFrame
+from pipecat_wavix.frames import WavixMarkFrame, WavixMarkReturnedFrame
 from pipecat_wavix.playback import Cut, Edge, Held, Playback
 from pipecat_wavix.protocol import SAMPLE_RATE
 from pipecat_wavix.transport.heard import UntilHeardFrame
@@ -86,6 +86,7 @@ class Gate:
         self._sentences = Sentences(SAMPLE_RATE)
         self._leaving = asyncio.Lock()  # one at a time, or frames change places
         self._wake = asyncio.Event()
+        self._marks: dict[int, WavixMarkFrame] = {}  # that are queued
         self.closed = False
         self.text_left_at = 0.0
 
@@ -102,13 +103,19 @@ class Gate:
             What to queue ahead of it.
         """
         self._sentences.note(frame)
-        if isinstance(frame, TTSStoppedFrame):
+        if isinstance(frame, WavixMarkFrame):
+            self._marks[frame.id] = frame
+        elif isinstance(frame, TTSStoppedFrame):
             self._words.end(frame)
         elif isinstance(frame, TTSAudioRawFrame) and self._words.announce(frame, now):
             begins = ContextBeginsFrame(frame.context_id)
             begins.interruptible = frame.interruptible
             return begins
         return None
+
+    def placed(self, mark: WavixMarkFrame) -> None:
+        """Note that a mark has left the queue, and has its place among the audio."""
+        self._marks.pop(mark.id, None)
 
     async def hold_timed(self, frame: Frame, now: int) -> None:
         """Hold a frame that goes by its presentation time; `now` is the pipeline's clock, in ns."""
@@ -240,10 +247,15 @@ class Gate:
     async def mend(self, cut: Cut[Waiting]) -> None:
         """Put right what a cut has dropped, once Pipecat's output has dealt with it."""
         self._speaking.mend(cut.dropped)
-        for held in cut.dropped:
-            if isinstance(held.item.frame, WavixMarkReturnedFrame):
-                held.item.frame.heard = False
-                await self._leave(held.item)
+        cleared = [
+            held.item.frame.mark
+            for held in cut.dropped
+            if isinstance(held.item.frame, WavixMarkReturnedFrame)
+        ]
+        cleared += [mark.mark for mark in self._marks.values() if mark.interruptible]
+        self._marks = {id: mark for id, mark in self._marks.items() if not mark.interruptible}
+        for name in cleared:
+            await self._return_mark(WavixMarkReturnedFrame(mark=name, heard=False))
 
     async def _leave_cut_sentences(self, position: int) -> None:
         for text in self._sentences.cut(position):

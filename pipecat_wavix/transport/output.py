@@ -193,8 +193,7 @@ class WavixOutputTransport(BaseOutputTransport):
         Returns:
             Whether it was sent: False if it was interrupted, or nobody is there to hear it.
         """
-        # While an interruption is dealt with, Pipecat's queue still holds what it will drop.
-        if self._ended or (self._gate.closed and frame.interruptible):
+        if self._ended or self._is_stale(frame):
             return False
         background = type(frame) is OutputAudioRawFrame and self._wavix.audio_out_mixer is not None
         wavix = self._wavix
@@ -218,6 +217,8 @@ class WavixOutputTransport(BaseOutputTransport):
             frame: The DTMF frame to write.
         """
         for button in frame.buttons or []:
+            if self._is_stale(frame):
+                return
             tone = await load_dtmf_audio(button, sample_rate=SAMPLE_RATE)
             await self._writer.write(
                 tone, sample_rate=SAMPLE_RATE, lead_secs=self._wavix.speech_lead_secs
@@ -231,8 +232,11 @@ class WavixOutputTransport(BaseOutputTransport):
         Args:
             frame: The transport message frame to send.
         """
+        if self._is_stale(frame):
+            return
         if isinstance(frame, WavixMarkFrame):
             await self._mark()
+            self._gate.placed(frame)
             await self.push_frame(WavixMarkReturnedFrame(mark=frame.mark, heard=True))
         elif not (
             isinstance(frame.message, dict) and frame.message.get("label") == rtvi.MESSAGE_LABEL
@@ -305,10 +309,18 @@ class WavixOutputTransport(BaseOutputTransport):
             await self._hold(frame, direction)
         elif direction is FrameDirection.UPSTREAM or isinstance(frame, SystemFrame | EndFrame):
             await super().push_frame(frame, direction)
-        else:
+        elif not self._is_stale(frame):
             if isinstance(frame, UntilHeardFrame):
                 await self._mark()
             await self._hold(frame, direction)
+
+    def _is_stale(self, frame: Frame) -> bool:
+        """Whether an interruption that is being dealt with is about to drop a queued frame.
+
+        Pipecat empties its queue when the InterruptionFrame has been pushed, and works on until
+        then.
+        """
+        return self._gate.closed and frame.interruptible
 
     async def _hold(self, frame: Frame, direction: FrameDirection) -> None:
         chunk_end = self._playback.sent - self._writer.padding
