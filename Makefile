@@ -29,6 +29,8 @@ test-oldest: .venv-oldest/ready
 bench: .venv/ready
 	.venv/bin/python benchmarks/resampler.py
 	.venv/bin/python benchmarks/serializer.py
+	.venv/bin/python benchmarks/defaults.py
+	.venv/bin/python -m benchmarks.truth
 
 # make format: what the linters can mend by themselves
 format: .venv/ready

@@ -73,7 +73,7 @@ class Stream:
 
     def reset(self) -> None:
         """Drop the rest of the stream."""
-        finished(self.resampler.reset())  # type: ignore[no-untyped-call]
+        finished(self.resampler.reset())
 
     def run(self, signal: Signal) -> tuple[Signal, list[int]]:
         """The whole output, flushed, and how many samples each chunk yielded."""

@@ -181,7 +181,9 @@ json_values = st.recursive(
     st.sampled_from(["connected", "start", "media", "mark", "stop", "clear"]),
     st.fixed_dictionaries(
         {},
-        optional=dict.fromkeys(("call_id", "stream_id", "sequence_number", "media", "mark", "channel"), json_values),
+        optional=dict.fromkeys(
+            ("call_id", "stream_id", "sequence_number", "media", "mark", "channel"), json_values
+        ),
     ),
 )
 def test_any_fields_of_a_known_event_are_answered(event, fields):

@@ -95,7 +95,9 @@ async def hold_call(actions, one_way, lead, jitter, mark_loss, marks_on_clear, h
             (this.after, FrameDirection.DOWNSTREAM),
             (this.before, FrameDirection.UPSTREAM),
         ):
-            kinds = [type(f) for _, f, d in recorder.seen if d is direction and isinstance(f, SPEAKING)]
+            kinds = [
+                type(f) for _, f, d in recorder.seen if d is direction and isinstance(f, SPEAKING)
+            ]
             assert all(kind is not following for kind, following in pairwise(kinds))
             assert not kinds or kinds[0] is BotStartedSpeakingFrame
             if how != "cancel":
