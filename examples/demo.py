@@ -36,7 +36,7 @@ def main() -> int:
             if arguments.caller
             else [word for text in CALLER for word in ("--say", text)]
         )
-        return subprocess.run(  # noqa: S603
+        status = subprocess.run(  # noqa: S603
             [
                 *(str(Path(sys.executable).parent / "pipecat-wavix"), "call"),
                 *(f"ws://127.0.0.1:{port}/ws", *voice, "--barge-in-say", BARGE_IN),
@@ -47,6 +47,10 @@ def main() -> int:
     finally:
         bot.terminate()
         bot.wait()
+    if status == 0:
+        print("\nListen to calls/recording.wav: left the caller, right what the caller heard.")
+        print("Every message on the wire is in calls/trace.jsonl.")
+    return status
 
 
 def free_port() -> int:

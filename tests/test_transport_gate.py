@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from far_end import FarEnd, call
 from pipecat.frames.frames import (
+    EndFrame,
     InterruptionFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
@@ -154,6 +155,20 @@ async def test_words_come_when_they_are_heard():
         assert len(times) == 6
         for number, at in enumerate(times):
             assert abs(at - (begin + number * 0.3)) <= 0.03
+
+
+@pytest.mark.parametrize("after", [0.3, 1.5, 2.9, 3.3])
+@in_virtual_time
+async def test_an_interruption_of_a_goodbye_with_timed_words_does_not_lose_the_end(after):
+    this, _ = talk(TimedVoice())
+    async with this as this:
+        await asyncio.sleep(0.3)
+        await this.say(TTSSpeakFrame(sentence(1, 12)), EndFrame())
+        await asyncio.sleep(after)
+        await this.transport.output().queue_frame(InterruptionFrame())
+        await this.ended()
+        assert len(this.after.frames(EndFrame)) == 1
+        assert this.far.hung_up_at is not None
 
 
 @in_virtual_time

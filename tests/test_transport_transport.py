@@ -1,14 +1,18 @@
 """The transport as a bot's author meets it: events, questions, marks, tones, mixers, recordings."""
 
 import asyncio
+import json
 import time
 
+import jsonschema
 import numpy as np
 import pytest
+import soundfile
 import wire
 from far_end import FarEnd, call, speech
 from pipecat.audio.dtmf.types import KeypadEntry
 from pipecat.audio.mixers.base_audio_mixer import BaseAudioMixer
+from pipecat.audio.mixers.soundfile_mixer import SoundfileMixer
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -372,6 +376,29 @@ async def test_speech_over_a_mixer_is_prompt_and_its_frames_are_right():
 
 
 @in_virtual_time
+async def test_pipecats_soundfile_mixer_plays_under_the_speech(tmp_path):
+    hum = (1000 * np.ones(24_000)).astype("<i2")
+    soundfile.write(tmp_path / "hum.wav", hum, 24_000)
+    mixer = SoundfileMixer(
+        sound_files={"hum": str(tmp_path / "hum.wav")}, default_sound="hum", volume=0.5
+    )
+    async with call(far=FarEnd(0.1), params=WavixParams(audio_out_mixer=mixer)) as this:
+        await asyncio.sleep(1)
+        await this.say(*utterance(1.0))
+        await asyncio.sleep(2.5)
+        times, values = this.far.heard()
+        assert np.median(values) == pytest.approx(500, abs=5)
+        loud = times[values > 4000]
+        (started,) = this.after.times(BotStartedSpeakingFrame)
+        (stopped,) = this.after.times(BotStoppedSpeakingFrame)
+        assert abs(started - loud[0]) <= 0.02
+        assert abs(stopped - loud[-1]) <= 0.045
+        assert np.diff(times).max() < 0.001
+        await this.say(EndFrame())
+        await this.ended()
+
+
+@in_virtual_time
 async def test_a_turn_of_the_user_over_mere_background_clears_nothing():
     async with call(params=WavixParams(audio_out_mixer=Hum())) as this:
         await asyncio.sleep(1)
@@ -497,6 +524,23 @@ async def test_what_a_silent_bot_sends_is_a_mark_and_20_ms_of_silence():
         ((_, primer),) = this.far.commands(PlayMedia)
         assert primer.media.payload == bytes(960)
         assert len(this.far.sent) == 2
+
+
+@in_virtual_time
+async def test_every_message_that_is_sent_keeps_to_the_schema():
+    texts = []
+    far = FarEnd()
+    far.send_text, send = lambda text: (texts.append(text), send(text))[1], far.send_text
+    async with call(far=far) as this:
+        await asyncio.sleep(0.3)
+        await this.say(*utterance(2.0), WavixMarkFrame(mark="m"))
+        await asyncio.sleep(1)
+        await this.say(InterruptionFrame())
+        await asyncio.sleep(0.5)
+    assert {json.loads(text)["event"] for text in texts} == {"media", "mark", "clear"}
+    for text in texts:
+        jsonschema.validate(json.loads(text), wire.COMMAND_SCHEMA)
+        assert json.loads(text)["stream_id"] == "str-456"
 
 
 @in_virtual_time
