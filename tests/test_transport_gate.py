@@ -10,11 +10,13 @@ from pipecat.frames.frames import (
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMTextFrame,
+    TextFrame,
     TTSSpeakFrame,
     TTSTextFrame,
 )
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
+from pipecat.processors.frame_processor import FrameProcessor
 from virtual_time import in_virtual_time
 from voices import TimedVoice, Voice, heard_words, words_of
 
@@ -155,6 +157,49 @@ async def test_words_come_when_they_are_heard():
         assert len(times) == 6
         for number, at in enumerate(times):
             assert abs(at - (begin + number * 0.3)) <= 0.03
+
+
+class Slow(FrameProcessor):
+    """Something that takes its time over every text."""
+
+    async def process_frame(self, frame, direction):
+        await super().process_frame(frame, direction)
+        if isinstance(frame, TextFrame):
+            await asyncio.sleep(0.02)
+        await self.push_frame(frame, direction)
+
+
+@in_virtual_time
+async def test_words_on_their_way_to_the_context_are_not_overtaken_by_the_interruption():
+    context = LLMContext()
+    assistant = LLMContextAggregatorPair(context).assistant()
+    async with call(Slow(), assistant, ahead=[Voice()]) as this:
+        await asyncio.sleep(0.3)
+        await this.say(*reply(sentence(1, 10)))
+        await asyncio.sleep(2)
+        await this.say(InterruptionFrame())
+        await asyncio.sleep(1)
+        assert len(said(context)[0]) >= 5
+
+
+class Optimist(TimedVoice):
+    """A TTS that times its words as if they took twice as long."""
+
+    async def add_word_timestamps(self, word_times, *args, **kwargs):
+        late = [(word, 2 * at) for word, at in word_times]
+        await super().add_word_timestamps(late, *args, **kwargs)
+
+
+@in_virtual_time
+async def test_words_that_are_timed_beyond_their_audio_are_heard_with_its_end():
+    this, context = talk(Optimist(), far=FarEnd(0.1))
+    async with this as this:
+        await asyncio.sleep(0.4)
+        await this.say(*reply(sentence(1, 8)))
+        await asyncio.sleep(4)
+        ((_, end),) = this.far.spans()
+        assert said(context) == [list(range(1, 9))]
+        assert this.after.times(TTSTextFrame)[-1] <= end + 0.03
 
 
 @pytest.mark.parametrize("after", [0.3, 1.5, 2.9, 3.3])

@@ -47,7 +47,7 @@ async def test_started_and_stopped_come_when_the_caller_hears_it(one_way, lead):
     far = FarEnd(one_way)
     async with call(far=far, params=WavixParams(speech_lead_secs=lead)) as this:
         await asyncio.sleep(2 * one_way + 0.1)  # the round trip cannot be known before
-        for secs in (2.0, 0.6, 4.0):
+        for secs in (2.0, 0.61, 4.0):
             await this.say(*utterance(secs))
             await asyncio.sleep(secs + 2 * one_way + 1)
         for direction, recorder in ((DOWN, this.after), (UP, this.before)):
@@ -166,12 +166,17 @@ async def test_stopped_comes_with_the_interruption():
 
 @in_virtual_time
 async def test_no_unheard_audio_goes_on():
-    async with call(far=FarEnd(0.1)) as this:
-        await interrupted(this, after=1.0)
-        await asyncio.sleep(2)
-        (begin, end), *_ = this.far.spans()
-        recorded = sum(f.num_frames for f in this.after.frames(TTSAudioRawFrame)) / 24_000
-        assert recorded == pytest.approx(end - begin, abs=0.04)
+    for after in (0.99, 1.0, 1.01, 1.02, 1.03):
+        async with call(far=FarEnd(0.1)) as this:
+            await interrupted(this, after=after)
+            await asyncio.sleep(2)
+            (begin, end), *_ = this.far.spans()
+            frames = this.after.frames(TTSAudioRawFrame)
+            assert sum(frame.num_frames for frame in frames) * 2 == sum(
+                len(frame.audio) for frame in frames
+            )
+            recorded = sum(frame.num_frames for frame in frames) / 24_000
+            assert recorded == pytest.approx(end - begin, abs=0.02)
 
 
 # Speech that must not be interrupted
@@ -345,6 +350,22 @@ async def test_marks_that_misbehave_cost_accuracy_and_never_the_call(faults, see
             assert abs(end - heard_to) <= 0.35
         await this.say(EndFrame())
         await this.ended()
+
+
+@in_virtual_time
+async def test_when_the_last_marks_are_lost_others_ask_again():
+    far = FarEnd(0.1)
+    async with call(far=far) as this:
+        await asyncio.sleep(0.5)
+        await this.say(*utterance(1.5))
+        await asyncio.sleep(1.0)
+        far.mark_loss = 1.0
+        await asyncio.sleep(1.0)
+        far.mark_loss = 0.0
+        await asyncio.sleep(3)
+        ((_, heard_to),) = far.spans()
+        (stopped,) = this.after.times(BotStoppedSpeakingFrame)
+        assert stopped - heard_to <= 0.9
 
 
 def np_bytes(audio):

@@ -477,7 +477,7 @@ async def speak_for_ever(far):
 # Rates
 
 
-@pytest.mark.parametrize("rate", [8_000, 16_000, 24_000])
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 24_000])
 @in_virtual_time
 async def test_the_bot_may_speak_at_any_rate(rate):
     async with call(out_rate=rate) as this:
