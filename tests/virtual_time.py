@@ -11,12 +11,27 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self):
         super().__init__()
         self.now = 1000.0
+        self._threads = 0
 
     def time(self):
         return self.now
 
+    def run_in_executor(self, executor, func, *args):
+        future = super().run_in_executor(executor, func, *args)
+        self._threads += 1
+        future.add_done_callback(self._thread_done)
+        return future
+
+    async def shutdown_default_executor(self, timeout=None):
+        if self._default_executor:
+            self._default_executor.shutdown()
+
+    def _thread_done(self, _future):
+        self._threads -= 1
+
     def _run_once(self):
-        if not self._ready and self._scheduled:
+        # What a thread does takes no time, so time waits for it.
+        if not self._ready and self._scheduled and not self._threads:
             self.now = max(self.now, self._scheduled[0]._when)
         super()._run_once()
 
