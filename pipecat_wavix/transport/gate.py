@@ -113,9 +113,13 @@ class Gate:
             return begins
         return None
 
-    def placed(self, mark: WavixMarkFrame) -> None:
-        """Note that a mark has left the queue, and has its place among the audio."""
-        self._marks.pop(mark.id, None)
+    def place(self, mark: WavixMarkFrame) -> bool:
+        """Note that a mark has left the queue, and has its place among the audio.
+
+        Returns:
+            False if an interruption came before, and has returned it already.
+        """
+        return self._marks.pop(mark.id, None) is not None
 
     async def hold_timed(self, frame: Frame, now: int) -> None:
         """Hold a frame that goes by its presentation time; `now` is the pipeline's clock, in ns."""

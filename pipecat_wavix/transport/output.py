@@ -236,8 +236,8 @@ class WavixOutputTransport(BaseOutputTransport):
             return
         if isinstance(frame, WavixMarkFrame):
             await self._mark()
-            self._gate.placed(frame)
-            await self.push_frame(WavixMarkReturnedFrame(mark=frame.mark, heard=True))
+            if self._gate.place(frame):
+                await self.push_frame(WavixMarkReturnedFrame(mark=frame.mark, heard=True))
         elif not (
             isinstance(frame.message, dict) and frame.message.get("label") == rtvi.MESSAGE_LABEL
         ):
