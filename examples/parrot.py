@@ -1,10 +1,11 @@
 """A parrot on the telephone: it greets with a tone and repeats what the caller says.
 
-Nothing is needed but this file: no keys, no downloads. Speak while it repeats and it stops: the
+It needs no keys, and downloads nothing when it runs. Speak while it repeats and it stops: the
 barge-in sends one `clear` to Wavix, which forgets the audio that it has not played yet.
 
 Run the bot, and call it from another terminal::
 
+    pip install 'pipecat-wavix[demo]'
     python examples/parrot.py
     pipecat-wavix call ws://127.0.0.1:8765/ws --say "Hello, parrot" --out calls
 """

@@ -323,6 +323,8 @@ async def test_tones_do_not_delay_a_clear(tones):
         await asyncio.sleep(1)
         ((cleared, _),) = this.far.commands(Clear)
         assert cleared - at <= 0.005
+        await asyncio.sleep(2)
+        assert not [t for t, _ in this.far.commands(PlayMedia) if t > cleared]
 
 
 @in_virtual_time
@@ -333,6 +335,9 @@ async def test_tones_end_with_the_call(tones):
         await asyncio.sleep(0.3)
         await this.worker.cancel()
         await this.ended()
+        sent = len(this.far.sent)
+        await asyncio.sleep(2)
+        assert len(this.far.sent) == sent
 
 
 # Mixers and speech-to-speech

@@ -220,9 +220,11 @@ class WavixOutputTransport(BaseOutputTransport):
             if self._is_stale(frame):
                 return
             tone = await load_dtmf_audio(button, sample_rate=SAMPLE_RATE)
-            await self._writer.write(
+            start = await self._writer.write(
                 tone, sample_rate=SAMPLE_RATE, lead_secs=self._wavix.speech_lead_secs
             )
+            if start is None:  # interrupted: half a number is worse than none
+                return
 
     async def send_message(
         self, frame: OutputTransportMessageFrame | OutputTransportMessageUrgentFrame
