@@ -65,6 +65,14 @@ def test_an_unknown_event_changes_nothing():
     assert book.note(call("ringing")) == {Change.BEGAN}
 
 
+def test_any_other_event_shows_where_its_call_is():
+    book = CallBook()
+    assert book.note(call("on_call_event", answered_at=BEGINNING)) == {Change.ANSWERED}
+    assert book.note(call("transfer", answered_at=BEGINNING, completed_at=BEGINNING)) == {
+        Change.ENDED
+    }
+
+
 def test_a_machine_is_told_of_once():
     book = CallBook()
     assert book.note(call("answered", machine_detected=True)) == {Change.ANSWERED, Change.MACHINE}

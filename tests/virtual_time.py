@@ -31,8 +31,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _run_once(self):
         # What a thread does takes no time, so time waits for it.
-        if not self._ready and self._scheduled and not self._threads:
-            self.now = max(self.now, self._scheduled[0]._when)
+        if not self._ready and not self._threads:
+            due = [timer._when for timer in self._scheduled if not timer.cancelled()]
+            self.now = max(self.now, min(due, default=self.now))
         super()._run_once()
 
 

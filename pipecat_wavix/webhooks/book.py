@@ -76,7 +76,7 @@ class CallBook:
         page = self._page(news.id)
         if isinstance(news, PostCall):
             return self._advance(news.id, page, _ENDED)
-        changes = self._advance(news.id, page, PHASES.get(news.event_type, 0))
+        changes = self._advance(news.id, page, _phase(news))
         if news.machine_detected and not page.machine:
             page.machine = True
             changes.add(Change.MACHINE)
@@ -115,6 +115,15 @@ class CallBook:
                 (self._over or self._open).popitem(last=False)
             page = self._open[call_id] = _Page()
         return page
+
+
+def _phase(call: WavixCall) -> int:
+    if call.event_type in PHASES:
+        return PHASES[call.event_type]
+    # An event that moves nothing still shows where the call is.
+    if call.completed_at:
+        return _ENDED
+    return _ANSWERED if call.answered_at else 0
 
 
 def _content(event: InCallEvent) -> tuple[object, ...]:

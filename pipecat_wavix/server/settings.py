@@ -1,0 +1,108 @@
+"""What a server has to be told, and what happens if it is not: it does not start.
+
+It knows values, their limits and the environment's names for them. It refuses to know how they are
+used.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from pipecat_wavix.tokens import MIN_SECRET_CHARS
+from pipecat_wavix.webhooks import e164
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_RECIPE = 'python -c "import secrets; print(secrets.token_urlsafe(32))"'
+
+
+class WavixSettings(BaseModel):
+    """How `wavix_router` is reached, and how much it takes on.
+
+    Parameters:
+        public_url: Where Wavix reaches the router, `https://` and a host, with whatever path a proxy
+            or a prefix puts before the router's own. `http://` for this machine alone.
+        secret: From it come the webhook's path and the keys that sign; at least 32 characters, the
+            same in every process of the bot.
+        operator_key: Bearer key of `POST /wavix/calls` and `GET /metrics`. Without it, neither
+            exists.
+        from_number: The caller id of calls that do not name one.
+        max_calls: How many calls this process takes at a time. More are refused before they are
+            answered, so that those in progress stay whole.
+        token_ttl_secs: How long a stream may take from our asking for it to its socket.
+        start_timeout_secs: How long a socket may take from its opening to `start`.
+        max_body_bytes: Of a webhook or a request.
+        poll_secs: How often the state of an outbound call is asked for, in case its webhooks are
+            lost.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    public_url: str
+    secret: SecretStr
+    operator_key: SecretStr | None = None
+    from_number: str | None = None
+    max_calls: int = Field(default=50, ge=1)
+    token_ttl_secs: int = Field(default=60, ge=5, le=600)
+    start_timeout_secs: float = Field(default=10, gt=0, le=60)
+    max_body_bytes: int = Field(default=64 * 1024, ge=4096)
+    poll_secs: float = Field(default=5, gt=0)
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_public(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.query or parts.fragment or parts.username or not parts.hostname:
+            raise ValueError("public_url must be like https://bot.example.com, without a query")
+        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+            raise ValueError(
+                f"public_url must begin with https:// (http:// is for {_LOOPBACK[0]} alone): "
+                "calls and secrets would go over the internet in the clear"
+            )
+        return value.rstrip("/")
+
+    @field_validator("secret", "operator_key")
+    @classmethod
+    def _is_long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < MIN_SECRET_CHARS:
+            raise ValueError(
+                f"it has {len(value.get_secret_value())} characters; at least {MIN_SECRET_CHARS} "
+                f"are needed. Make one: {_RECIPE}"
+            )
+        return value
+
+    @field_validator("from_number")
+    @classmethod
+    def _is_number(cls, value: str | None) -> str | None:
+        if value is not None and not (number := e164(value)):
+            raise ValueError("from_number must be in E.164, like +12025550100")
+        return number if value is not None else None
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Take them from the environment.
+
+        `WAVIX_PUBLIC_URL` and `WAVIX_SECRET` have to be there; `WAVIX_OPERATOR_KEY`,
+        `WAVIX_FROM_NUMBER` and `WAVIX_MAX_CALLS` may.
+
+        Args:
+            environ: The environment.
+
+        Raises:
+            ValueError: If something is missing or out of its range; the message says what to set.
+        """
+        for name, example in (
+            ("WAVIX_PUBLIC_URL", "https://bot.example.com"),
+            ("WAVIX_SECRET", f"what this prints: {_RECIPE}"),
+        ):
+            if not environ.get(name):
+                raise ValueError(f"{name} is not set. Set it to {example}")
+        names = {field: f"WAVIX_{field.upper()}" for field in _FROM_ENV}
+        return cls.model_validate(
+            {field: environ[name] for field, name in names.items() if environ.get(name)}
+        )
+
+
+_FROM_ENV = ("public_url", "secret", "operator_key", "from_number", "max_calls")
