@@ -3,19 +3,20 @@
 It needs no keys, and downloads nothing when it runs. Speak while it repeats and it stops: the
 barge-in sends one `clear` to Wavix, which forgets the audio that it has not played yet.
 
-Run the bot, and call it from another terminal::
+Run the emulator, the bot, and a caller, each in a terminal::
 
     pip install 'pipecat-wavix[demo]'
-    python examples/parrot.py
-    pipecat-wavix call ws://127.0.0.1:8765/ws --say "Hello, parrot" --out calls
+    pipecat-wavix emulate
+    python examples/parrot.py -t wavix
+    pipecat-wavix dial +12025550100 --say "Hello, parrot"
+
+On a number of your own: set `WAVIX_API_KEY`, and run the bot with
+`-t wavix -x your.host.name --configure-number +1...`. In a browser: `-t webrtc`.
 """
 
-import os
 from collections import deque
 
 import numpy as np
-import uvicorn
-from fastapi import FastAPI, WebSocket
 from loguru import logger
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.frames.frames import (
@@ -33,20 +34,27 @@ from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.audio.vad_processor import VADProcessor
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
-from pipecat.transports.base_transport import BaseTransport
+from pipecat.runner.types import RunnerArguments
+from pipecat.transports.base_transport import BaseTransport, TransportParams
 from pipecat.turns.user_start import VADUserTurnStartStrategy
 from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy
 from pipecat.turns.user_turn_processor import UserTurnProcessor
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.workers.runner import WorkerRunner
 
-from pipecat_wavix import WavixStreamError, WavixTransport, wait_for_start
+from pipecat_wavix import WavixParams
+from pipecat_wavix.runner import create_transport, main
 
 SAMPLE_RATE = 16_000
 CHUNK_BYTES = SAMPLE_RATE // 10 * 2
 # What was heard before Silero was sure that it is speech; and the longest phrase a parrot learns.
 PREROLL_CHUNKS = 25
 PHRASE_CHUNKS = 1500
+
+transport_params = {
+    "wavix": lambda: WavixParams(),
+    "webrtc": lambda: TransportParams(audio_in_enabled=True, audio_out_enabled=True),
+}
 
 
 class Parrot(FrameProcessor):
@@ -120,7 +128,7 @@ async def run_bot(transport: BaseTransport) -> None:
     )
 
     @transport.event_handler("on_client_disconnected")
-    async def on_client_disconnected(transport: BaseTransport, websocket: WebSocket) -> None:
+    async def on_client_disconnected(transport: BaseTransport, client: object) -> None:
         await worker.cancel()
 
     runner = WorkerRunner(handle_sigint=False)
@@ -128,28 +136,10 @@ async def run_bot(transport: BaseTransport) -> None:
     await runner.run()
 
 
-app = FastAPI()
-
-
-@app.websocket("/ws")
-async def media(websocket: WebSocket) -> None:
-    """Take the media socket of one call."""
-    await websocket.accept()
-    try:
-        start = await wait_for_start(websocket)
-    except WavixStreamError as error:
-        logger.warning(f"Not a call: {error}")
-        await websocket.close(1008)
-        return
-    transport = WavixTransport(websocket, stream_id=start.stream_id, call_id=start.call_id)
-    await run_bot(transport)
+async def bot(runner_args: RunnerArguments) -> None:
+    """Hold the call that the runner hands over."""
+    await run_bot(await create_transport(runner_args, transport_params))
 
 
 if __name__ == "__main__":
-    uvicorn.run(
-        app,
-        host="127.0.0.1",
-        port=int(os.getenv("PORT", "8765")),
-        ws_per_message_deflate=False,
-        log_level="warning",
-    )
+    main()

@@ -224,7 +224,7 @@ class Switchboard:
             return Accept()
         try:
             async with asyncio.timeout(_HOOK_TIMEOUT_SECS):
-                decision = await self._screen(call)
+                decision: object = await self._screen(call)
         except TimeoutError:
             logger.error(f"screen took more than {_HOOK_TIMEOUT_SECS} s: the call is refused")
             return Reject()

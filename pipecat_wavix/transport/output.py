@@ -69,6 +69,7 @@ class WavixOutputTransport(BaseOutputTransport):
         statistics: CallStatistics,
         *,
         on_mark: Callable[[str, bool | None], Awaitable[None]],
+        on_ending: Callable[[], None],
         on_ended: Callable[[], Awaitable[None]],
         **kwargs: Any,
     ):
@@ -79,6 +80,7 @@ class WavixOutputTransport(BaseOutputTransport):
             params: Transport configuration parameters.
             statistics: Where to count.
             on_mark: Called when the place of a `WavixMarkFrame` was heard, or cleared.
+            on_ending: Called when nobody is waited for any more: the bot hangs up.
             on_ended: Called when the call is over.
             **kwargs: Additional arguments passed to parent class.
         """
@@ -87,6 +89,7 @@ class WavixOutputTransport(BaseOutputTransport):
         self._connection = connection
         self._statistics = statistics
         self._tell_mark = on_mark
+        self._tell_ending = on_ending
         self._tell_ended = on_ended
         self._playback: Playback[Waiting] = Playback(
             sample_rate=SAMPLE_RATE,
@@ -104,6 +107,7 @@ class WavixOutputTransport(BaseOutputTransport):
         self._until_heard: dict[int, UntilHeardFrame] = {}
         self._gate_task: asyncio.Task[None] | None = None
         self._tone_tasks: set[asyncio.Task[None]] = set()
+        self._dialling = asyncio.Lock()  # one number at a time, or their keys mix
         self._ended = False
         connection.on_mark = self._on_mark
 
@@ -139,7 +143,10 @@ class WavixOutputTransport(BaseOutputTransport):
             frame: The end frame.
         """
         await super().stop(frame)  # all that was queued is written
+        if self._tone_tasks:  # urgent keys are queued nowhere, and yet to be heard
+            await asyncio.wait(list(self._tone_tasks))
         await self._drain()
+        self._tell_ending()
         await self._connection.hang_up()
         await self._finish()
 
@@ -150,6 +157,7 @@ class WavixOutputTransport(BaseOutputTransport):
             frame: The cancel frame.
         """
         self._ended = True
+        self._tell_ending()
         await self._connection.hang_up()
         await super().cancel(frame)
         await self._finish()
@@ -161,6 +169,7 @@ class WavixOutputTransport(BaseOutputTransport):
 
     async def _finish(self) -> None:
         self._ended = True
+        self._tell_ending()
         self._interrupt_waiting(self._playback.ear.playhead(time.monotonic()))
         if self._gate_task:
             task, self._gate_task = self._gate_task, None
@@ -213,18 +222,23 @@ class WavixOutputTransport(BaseOutputTransport):
     async def write_dtmf(self, frame: OutputDTMFFrame | OutputDTMFUrgentFrame) -> None:
         """Send keys as tones; Wavix's stream knows no other way.
 
+        Each is 300 ms of tone and 200 ms of silence, as Pipecat has them. ITU-T Q.24 asks for 40.
+
         Args:
             frame: The DTMF frame to write.
         """
-        for button in frame.buttons or []:
-            if self._is_stale(frame):
-                return
-            tone = await load_dtmf_audio(button, sample_rate=SAMPLE_RATE)
-            start = await self._writer.write(
-                tone, sample_rate=SAMPLE_RATE, lead_secs=self._wavix.speech_lead_secs
-            )
-            if start is None:  # interrupted: half a number is worse than none
-                return
+        epoch = self._playback.epoch
+        async with self._dialling:
+            for button in frame.buttons or []:
+                tone = await load_dtmf_audio(button, sample_rate=SAMPLE_RATE)
+                # Interrupted, it ends: half a number is worse than none.
+                if self._is_stale(frame) or epoch != self._playback.epoch:
+                    return
+                start = await self._writer.write(
+                    tone, sample_rate=SAMPLE_RATE, lead_secs=self._wavix.speech_lead_secs
+                )
+                if start is None:
+                    return
 
     async def send_message(
         self, frame: OutputTransportMessageFrame | OutputTransportMessageUrgentFrame
