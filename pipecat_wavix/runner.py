@@ -108,13 +108,14 @@ async def _wavix_start(websocket: WebSocket) -> Start | None:
     """Read a socket of no known kind as far as Wavix's `start`; else let Pipecat read it anew."""
     messages: list[str] = []
     event: object = None
+    closed = False
     try:
         # Others begin with `connected` as well, but none with a `start` like Wavix's.
         while not messages or isinstance(event, Connected):
             messages.append(await websocket.receive_text())
             event = parse(messages[-1])
     except (WebSocketDisconnect, KeyError):  # it is closed, or the message is binary
-        pass
+        closed = True
     if isinstance(event, Start):
         return event
     rest = websocket.iter_text
@@ -122,8 +123,9 @@ async def _wavix_start(websocket: WebSocket) -> Start | None:
     async def iter_text() -> AsyncIterator[str]:
         for message in messages:
             yield message
-        async for message in rest():
-            yield message
+        if not closed:
+            async for message in rest():
+                yield message
 
     websocket.iter_text = iter_text  # type: ignore[method-assign]  # how Pipecat reads it
     return None
@@ -216,6 +218,8 @@ def _configuration(args: argparse.Namespace) -> tuple[WavixClient, WavixSettings
     base_url = env.get("WAVIX_BASE_URL") or BASE_URL
     if is_emulator := urlsplit(base_url).hostname in _LOOPBACK:
         env["WAVIX_API_KEY"] = env.get("WAVIX_API_KEY") or EMULATOR_KEY
+    if not env.get("WAVIX_API_KEY"):
+        raise ValueError(f"WAVIX_API_KEY is not set. Set it to your account's key at {base_url}")
     if args.proxy:
         host = args.proxy.split("://")[-1].rstrip("/")
         env["WAVIX_PUBLIC_URL"] = f"https://{host}"
@@ -229,7 +233,7 @@ def _configuration(args: argparse.Namespace) -> tuple[WavixClient, WavixSettings
     # For as long as this process lives: who restarts it, configures the number again.
     for name in ("WAVIX_SECRET", "WAVIX_OPERATOR_KEY"):
         env[name] = env.get(name) or secrets.token_urlsafe(32)
-    client = WavixClient(env.get("WAVIX_API_KEY", ""), base_url=base_url)
+    client = WavixClient(env["WAVIX_API_KEY"], base_url=base_url)
     return client, WavixSettings.from_env(env), base_url if is_emulator else None
 
 
