@@ -10,6 +10,7 @@ from pipecat_wavix.emulator.callers import (
     HangUp,
     LiveCaller,
     Pause,
+    Press,
     Say,
     ScriptedCaller,
     WaitForBot,
@@ -17,6 +18,7 @@ from pipecat_wavix.emulator.callers import (
     load_wav,
     resampled,
 )
+from pipecat_wavix.emulator.keys import HeldKey
 
 START = 1000.0
 SILENCE = bytes(960)
@@ -29,13 +31,16 @@ def word(number, frames=1):
 def talk(caller, bot="", frames=200):
     """What the caller says while the bot speaks (`b`) or not: one character 20 ms.
 
-    `.` is silence, `!` the hang-up; a word is its number.
+    `.` is silence, `!` the hang-up; a word is its number, and a key that is held `k` and its name.
     """
     said = ""
     for n in range(frames):
         frame = caller.frame(START + n * 0.02, n > 0 and bot[n - 1 : n] == "b")
         if frame is None:
             return said + "!"
+        if isinstance(frame, HeldKey):
+            said += f"k{frame.key}"
+            continue
         assert len(frame) == 960
         said += "." if frame == SILENCE else str(int.from_bytes(frame[:2], "little"))
     return said
@@ -72,6 +77,37 @@ def test_any_action_with_frames_can_be_scripted():
                 yield word(9)
 
     assert talk(ScriptedCaller([Whistle(), HangUp()])) == "999!"
+
+
+# Keys
+
+
+def test_keys_are_pressed_one_after_another_for_a_tenth_of_a_second_each():
+    caller = ScriptedCaller([Press("1#"), HangUp()])
+    assert talk(caller) == "k1" * 5 + "." * 5 + "k#" * 5 + "." * 5 + "!"
+
+
+def test_a_key_may_be_held_and_left_for_other_times():
+    caller = ScriptedCaller([Press("AA", secs_each=0.04, gap_secs=0), HangUp()])
+    frames = [caller.frame(START, False) for _ in range(5)]
+    assert frames == [HeldKey("A", 0), HeldKey("A", 1), HeldKey("A", 0), HeldKey("A", 1), None]
+
+
+def test_no_keys_take_no_time():
+    assert talk(ScriptedCaller([Press(""), HangUp()])) == "!"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("1e",), "the key is 'e': give one of 0-9"),
+        (("1", 0.01), "a key is held for 0.01 s: give 0.02 to 60"),
+        (("1", 0.1, -1), "gap_secs is -1: give 0 to 60 seconds"),
+    ],
+)
+def test_keys_that_cannot_be_pressed_are_refused_with_the_way_out(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Press(*arguments)
 
 
 # Waiting for the bot
@@ -209,6 +245,19 @@ def test_a_live_caller_hangs_up_at_once():
     caller.feed(word(1))
     caller.hang_up()
     assert caller.frame(START, False) is None
+
+
+def test_a_live_caller_presses_keys_in_order_and_speaks_after_them():
+    caller = LiveCaller()
+    caller.feed(word(1))
+    caller.press("1")
+    caller.press("2")
+    assert talk(caller, frames=22) == "k1" * 5 + "." * 5 + "k2" * 5 + "." * 5 + "1."
+
+
+def test_a_live_caller_has_sixteen_keys():
+    with pytest.raises(ValueError, match="the key is '12': give one of 0-9"):
+        LiveCaller().press("12")
 
 
 def test_a_live_caller_refuses_half_a_sample():

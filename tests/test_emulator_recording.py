@@ -11,11 +11,21 @@ import numpy as np
 import pytest
 
 from pipecat_wavix import __version__
-from pipecat_wavix.emulator.events import Began, Ended, Received, Sent, Sound
+from pipecat_wavix.emulator.events import (
+    Began,
+    Ended,
+    Notified,
+    Pressed,
+    Received,
+    Requested,
+    Sent,
+    Sound,
+)
 from pipecat_wavix.emulator.recording import Recording
 from pipecat_wavix.phoneline import Cleared, MarkPlayed, Step, Underrun
 from pipecat_wavix.protocol import (
     Clear,
+    Connected,
     Media,
     MediaPayload,
     PlayMedia,
@@ -144,6 +154,44 @@ def test_the_lines_events_are_traced(tmp_path):
         {"t": 3, "dir": "line", "event": "underrun", "secs": 0.333333},
         {"t": 4, "dir": "line", "event": "ended", "reason": "the caller hung up"},
     ]
+
+
+def test_a_key_is_traced(tmp_path):
+    assert lines(record(tmp_path, Pressed(START + 1, "#")))[1] == {
+        "t": 1,
+        "dir": "line",
+        "event": "pressed",
+        "key": "#",
+    }
+
+
+def test_the_accounts_requests_and_webhooks_are_traced_also_before_the_call(tmp_path):
+    answer = "POST /v1/calls/{id}/answer"
+    traced = lines(
+        record(
+            tmp_path,
+            Notified(START - 1, "ringing", "number", None, 5),
+            Requested(START - 0.5, answer, 200, 0.0123456789),
+        )
+    )[1:]
+    assert traced == [
+        {"t": -1, "dir": "webhook", "event": "ringing", "scope": "number"}
+        | {"status": None, "secs": 5},
+        {"t": -0.5, "dir": "rest", "route": answer, "status": 200, "secs": 0.012346},
+    ]
+
+
+def test_only_the_messages_of_a_calls_later_streams_name_their_stream(tmp_path):
+    traced = lines(
+        record(
+            tmp_path,
+            Sent(START, Connected(), "sent", "a"),
+            Sent(START, Connected(), "sent", "b"),
+            Received(START, Clear(), "used", "a"),
+            Received(START, Rejected("not_json", ""), "rejected", "b"),
+        )
+    )[1:]
+    assert [line.get("stream") for line in traced] == [None, "b", None, "b"]
 
 
 def test_times_have_six_digits(tmp_path):

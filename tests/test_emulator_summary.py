@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipecat_wavix.emulator.events import Began, Ended, Received, Sent, Sound
+from pipecat_wavix.emulator.events import Began, Ended, Pressed, Received, Sent, Sound
 from pipecat_wavix.emulator.summary import Measure, audible_samples
 from pipecat_wavix.phoneline import Cleared, MarkPlayed, Step, Underrun
 from pipecat_wavix.protocol import (
@@ -14,6 +14,7 @@ from pipecat_wavix.protocol import (
     PlayMedia,
     PlayPayload,
     Rejected,
+    Start,
 )
 
 START = 50.0
@@ -80,6 +81,48 @@ def test_messages_are_counted_by_event_kind_and_fate():
     assert summary.received == {"media": 2, "mark": 1, "clear": 1}
     assert summary.rejected == {"not_json": 1}
     assert summary.fates == {"used": 2, "irregular": 1, "other_stream": 1, "rejected": 1}
+
+
+def start_of(stream_type):
+    return Start(call_id="call", stream_id=stream_type, stream_type=stream_type)
+
+
+def test_messages_are_counted_of_the_twoway_streams_if_there_are_any():
+    observations = [
+        Began(START, "call", ""),
+        Sent(START, Connected(), "sent", "a"),
+        Sent(START, start_of("oneway"), "sent", "a"),
+        Received(START, Clear(), "oneway", "a"),
+        Sent(START, Connected(), "sent", "b"),
+        Sent(START, start_of("twoway"), "sent", "b"),
+        Received(START, Clear(), "used", "b"),
+        Sent(START, Connected(), "sent", "c"),
+        Sent(START, start_of("twoway"), "closed", "c"),
+    ]
+    measure = Measure()
+    for observation in observations:
+        measure.observe(observation)
+    summary = measure.summary()
+    assert summary.stream_id == "b"
+    assert summary.sent == {"connected": 2, "start": 1}
+    assert summary.unsent == {"closed": 1}
+    assert (summary.received, summary.fates) == ({"clear": 1}, {"used": 1})
+
+
+def test_messages_are_counted_of_all_oneway_streams_if_there_are_no_others():
+    summary = measured(
+        Sent(START, start_of("oneway"), "sent", "a"),
+        Sent(START, start_of("oneway"), "sent", "b"),
+        Received(START, Clear(), "oneway", "b"),
+        Received(START, Rejected("not_json", ""), "rejected", "b"),
+    )
+    assert summary.stream_id == "stream"
+    assert summary.sent == {"start": 2}
+    assert (summary.fates, summary.rejected) == ({"oneway": 1, "rejected": 1}, {"not_json": 1})
+
+
+def test_what_has_no_figure_changes_none():
+    assert measured(Pressed(START, "1")) == measured()
 
 
 def test_marks_and_underruns_are_counted():

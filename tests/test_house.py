@@ -21,22 +21,32 @@ MAY_IMPORT = {
     "resampler": set(),
     # floor 2
     "protocol": set(),
+    "tokens": set(),
+    "webhooks": set(),
     # floor 3
     "phoneline": {"protocol"},
-    "client": {"errors"},
+    "client": {"errors", "webhooks"},
     # floor 4: the truth
     "emulator": {"protocol", "phoneline"},
     # floor 4: the bot
-    "transport": {"client", "errors", "frames", "playback", "protocol", "resampler"},
+    "transport": {
+        *("client", "errors", "frames", "playback", "protocol", "resampler", "webhooks"),
+    },
     # floor 5
     "serializer": {"client", "errors", "frames", "protocol", "resampler"},
+    "server": {"client", "errors", "tokens", "transport", "webhooks"},
     # floor 6
+    "runner": {"client", "errors", "protocol", "server", "transport"},
     "cli": {"emulator", "phoneline", "protocol"},
 }
 # Rooms that take the time and the bytes as arguments, and know neither loops nor logs.
 PURE = [
     *("protocol", "resampler", "phoneline", "playback/ear", "playback/ledger"),
-    *("emulator/network", "emulator/leg", "emulator/callers"),
+    *("webhooks/numbers", "webhooks/events", "webhooks/book", "tokens"),
+    *("client/answers", "client/checks", "client/reading", "client/types"),
+    *("emulator/network", "emulator/leg", "emulator/callers", "emulator/keys", "emulator/mixer"),
+    *("emulator/record", "emulator/numbers", "emulator/bodies", "emulator/faults"),
+    *("emulator/collect", "emulator/callees", "emulator/keypad"),
 ]
 # Rooms of the truth: a bot's framework has no place there.
 WITHOUT_PIPECAT = ["protocol", "phoneline", "emulator", "client", "cli"]

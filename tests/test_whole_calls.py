@@ -20,6 +20,7 @@ from pipecat_wavix.emulator import (
     Say,
     ScriptedCaller,
     WaitForBot,
+    WebhookFaults,
 )
 
 NUMBER, KEYS_NUMBER = "+12025550142", "+12025550141"
@@ -141,7 +142,7 @@ async def test_keys_reach_the_bot(tmp_path, lost):
         script = [*talk(Press("12*4")), WaitForBot("speaking", 0, 20)]
         call = await emulator.dial(KEYS_NUMBER, ScriptedCaller(script), from_number=CALLER)
         await bot.tells("call")
-        emulator.faults.webhooks.lost = lost
+        emulator.faults.webhooks = WebhookFaults(loss=lost)
         assert await bot.tells("collected") == {
             **{"told": "collected", "digits": "12*4", "outcome": "completed"},
         }

@@ -1,11 +1,12 @@
 """The person on the phone: what they say, 20 ms at a time, and when they hang up.
 
-It knows speech, waiting and listening for the bot's voice. It refuses to know sockets, clocks and
-what the bot says: a caller hears only whether somebody talks. A scripted caller is a list of
+It knows speech, keys, waiting and listening for the bot's voice. It refuses to know sockets, clocks
+and what the bot says: a caller hears only whether somebody talks. A scripted caller is a list of
 actions, and an action is anything with `frames`, so scripts of other kinds need no change here.
 """
 
 import wave
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
@@ -16,6 +17,7 @@ from typing import Final, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipecat_wavix.emulator.keys import HeldKey, press
 from pipecat_wavix.protocol import FRAME_BYTES, FRAME_MS, SAMPLE_RATE
 
 SILENCE: Final = bytes(FRAME_BYTES)
@@ -29,6 +31,9 @@ ANSWER_TIMEOUT_SECS: Final = 10.0
 SPEECH_TIMEOUT_SECS: Final = 60.0
 END_OF_SPEECH_SECS: Final = 1.0
 
+KEY_SECS: Final = 0.1
+"""How long a key is held down, and how long none is after it, unless told otherwise."""
+
 # Times that are sums of frames must not miss their limit by a rounding.
 _SAME_TIME_SECS: Final = 1e-6
 
@@ -36,15 +41,15 @@ _SAME_TIME_SECS: Final = 1e-6
 class Caller(Protocol):
     """What a call needs of a caller."""
 
-    def frame(self, now: float, bot_audible: bool) -> bytes | None:
-        """Say the next 20 ms.
+    def frame(self, now: float, bot_audible: bool) -> bytes | HeldKey | None:
+        """Say the next 20 ms, or hold a key down for them.
 
         Args:
             now: When they begin, in seconds; each call is 20 ms after the one before.
             bot_audible: Whether the bot was heard in the 20 ms before.
 
         Returns:
-            960 bytes of PCM16 at 24 kHz, or `None` to hang up.
+            960 bytes of PCM16 at 24 kHz, or the key that is down, or `None` to hang up.
         """
         ...
 
@@ -85,8 +90,8 @@ class Ear:
 class Action(Protocol):
     """One thing that a scripted caller does."""
 
-    def frames(self, ear: Ear) -> Iterator[bytes | None]:
-        """Yield 20 ms after 20 ms until it is done, or `None` to hang up.
+    def frames(self, ear: Ear) -> Iterator[bytes | HeldKey | None]:
+        """Yield 20 ms after 20 ms until it is done, each with or without a key, or `None` to hang up.
 
         Args:
             ear: What the caller hears; up to date whenever the next frame is asked for.
@@ -148,6 +153,36 @@ class WaitForBot:
 
 
 @dataclass(frozen=True)
+class Press:
+    """Press keys, one after another.
+
+    Attributes:
+        keys: Each one of `0` to `9`, `*`, `#`, `A` to `D`.
+        secs_each: For how long each is held, rounded to whole frames.
+        gap_secs: For how long none is after each, rounded to whole frames.
+
+    Raises:
+        ValueError: There is no such key, or a value is out of its range.
+    """
+
+    keys: str
+    secs_each: float = KEY_SECS
+    gap_secs: float = KEY_SECS
+
+    def __post_init__(self) -> None:
+        for key in self.keys:
+            press(key, self.secs_each)
+        if not 0 <= self.gap_secs <= 60:
+            raise ValueError(f"gap_secs is {self.gap_secs}: give 0 to 60 seconds")
+
+    def frames(self, ear: Ear) -> Iterator[bytes | HeldKey]:
+        """Yield the keys, each with the silence after it."""
+        for key in self.keys:
+            yield from press(key, self.secs_each)
+            yield from Pause(self.gap_secs).frames(ear)
+
+
+@dataclass(frozen=True)
 class HangUp:
     """End the call."""
 
@@ -167,7 +202,7 @@ class ScriptedCaller:
         self._ear = Ear()
         self._frames = chain.from_iterable(action.frames(self._ear) for action in script)
 
-    def frame(self, now: float, bot_audible: bool) -> bytes | None:
+    def frame(self, now: float, bot_audible: bool) -> bytes | HeldKey | None:
         """Say the next 20 ms; see `Caller`."""
         self._ear.listen(now, bot_audible)
         return next(self._frames, SILENCE)
@@ -186,6 +221,7 @@ class LiveCaller:
         if self._limit < FRAME_BYTES:
             raise ValueError(f"buffer_secs is {buffer_secs}: give at least {FRAME_MS / 1000}")
         self._voice = bytearray()
+        self._keys: deque[HeldKey | bytes] = deque()
         self._hung_up = False
         self.dropped_samples = 0
 
@@ -205,14 +241,28 @@ class LiveCaller:
         del self._voice[:excess]
         self.dropped_samples += excess // 2
 
+    def press(self, key: str) -> None:
+        """Press a key for 0.1 s, after those that were pressed before; its voice waits meanwhile.
+
+        Args:
+            key: One of `0` to `9`, `*`, `#`, `A` to `D`.
+
+        Raises:
+            ValueError: There is no such key.
+        """
+        held = press(key, KEY_SECS)
+        self._keys += [*held, *[SILENCE] * len(held)]
+
     def hang_up(self) -> None:
         """End the call at the next frame."""
         self._hung_up = True
 
-    def frame(self, now: float, bot_audible: bool) -> bytes | None:
+    def frame(self, now: float, bot_audible: bool) -> bytes | HeldKey | None:
         """Say the next 20 ms, silence where nothing was fed; see `Caller`."""
         if self._hung_up:
             return None
+        if self._keys:
+            return self._keys.popleft()
         said = bytes(self._voice[:FRAME_BYTES])
         del self._voice[:FRAME_BYTES]
         return said.ljust(FRAME_BYTES, b"\0")

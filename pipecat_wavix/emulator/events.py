@@ -15,12 +15,12 @@ from pipecat_wavix.protocol import Command, Event, Rejected
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """The socket is open and the line plays from here on.
+    """The call is answered and the line plays from here on.
 
     Attributes:
         at: When.
         call_id: The call's id.
-        stream_id: The stream's id.
+        stream_id: The id of the stream that it begins with; empty if it begins without one.
     """
 
     at: float
@@ -44,11 +44,13 @@ class Sent:
         at: When it was written to the socket, or would have been.
         message: What it said.
         fate: What became of it.
+        stream_id: The stream.
     """
 
     at: float
     message: Event
     fate: SentFate
+    stream_id: str = ""
 
 
 Fate = Literal["used", "irregular", "rejected", "other_stream", "oneway", "lost"]
@@ -68,11 +70,13 @@ class Received:
         at: When its last byte came out of the socket; the emulated network comes after that.
         message: What it said, or what was wrong with it.
         fate: What became of it.
+        stream_id: The stream on whose socket it came; the message itself may name none.
     """
 
     at: float
     message: Command | Rejected
     fate: Fate
+    stream_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +87,26 @@ class Sound:
         at: When the first sample sounds; the next `Sound` follows 20 ms of the line later.
         said: What the caller says, after the leg: 960 bytes. It is sent when it is complete.
         heard: What the caller hears, after the leg: 960 bytes.
-        step: What the line played, before the leg.
+        step: What the line played of the bot, before the leg and without prompts.
     """
 
     at: float
     said: bytes
     heard: bytes
     step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """The caller presses a key.
+
+    Attributes:
+        at: When it goes down: the beginning of a `Sound`.
+        key: One of `0` to `9`, `*`, `#`, `A` to `D`.
+    """
+
+    at: float
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +122,55 @@ class Ended:
     reason: str
 
 
-Observation = Began | Sent | Received | Sound | MarkPlayed | Cleared | Underrun | Ended
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """The account's server made a REST request about the call.
+
+    Attributes:
+        at: When it came, which may be before the call was answered.
+        route: Its method and path, with `{id}` for an id.
+        status: What it was answered, or `None` if a fault has kept the answer back.
+        secs: How long that took.
+    """
+
+    at: float
+    route: str
+    status: int | None
+    secs: float
+
+
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """The account's server was sent a webhook about the call.
+
+    Attributes:
+        at: When, which may be before the call was answered or after its end.
+        event: Its `event_type`, or `post-call`.
+        scope: By whose URL: `call`, `number` or `account`.
+        status: The answer, or `None` if there was none.
+        secs: How long that took.
+    """
+
+    at: float
+    event: str
+    scope: str
+    status: int | None
+    secs: float
+
+
+Observation = (
+    Began
+    | Sent
+    | Received
+    | Sound
+    | Pressed
+    | MarkPlayed
+    | Cleared
+    | Underrun
+    | Ended
+    | Requested
+    | Notified
+)
 """Any of the above, and the line's own events but for `Step`, which is a part of `Sound`."""
 
 Observer = Callable[[Observation], None]

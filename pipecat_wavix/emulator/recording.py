@@ -4,13 +4,14 @@ It knows WAV and JSON lines. It refuses to know how a call works: it observes on
 telephone number, and of the URL no path and no query, which may hold a token.
 
 `recording.wav` is PCM16 at 24 kHz: left the caller as the caller said it, right what the caller
-*heard*, both after the telephone leg and aligned to the sample from the start of the stream on.
+*heard*, both after the telephone leg and aligned to the sample from the start of the call on.
 
 `trace.jsonl` holds one JSON object a line. The first is the header:
 
     {"trace": 1, "version": ..., "url": "ws://host:port", "started": ISO 8601, "settings": {...}}
 
-Every other has `t`, seconds since the start of the stream with six digits, and `dir`:
+Every other has `t`, seconds since the start of the call with six digits, and `dir`; a call that is
+one stream starts with it:
 
     {"t": 1.020113, "dir": "to_bot", "fate": "sent", "message": {"event": "media", ...}}
     {"t": 1.020513, "dir": "from_bot", "fate": "used", "message": {"event": "clear", ...}}
@@ -18,11 +19,18 @@ Every other has `t`, seconds since the start of the stream with six digits, and 
     {"t": 1.080000, "dir": "line", "event": "cleared", "samples": 9600, "arrived": 1.020513}
 
 `message` is as on the wire, but in place of audio it has its length in bytes, and counters are
-always integers; `fate` is what became of it (`events.SentFate`, `events.Fate`). Of the line there
-are `mark_played` (name, cleared), `cleared` (samples, arrived), `underrun` (secs; it ended at `t`),
-and at the end `ended` (reason). What goes to and comes from the bot carries the time of the socket,
-the rest the line's own: with network delay, or in a busy process, neighbours may be out of order by
-that much.
+always integers; `fate` is what became of it (`events.SentFate`, `events.Fate`). Where a call has
+had several streams, the messages of all but the first have `stream` besides, the stream's id. Of
+the line there are `mark_played` (name, cleared), `cleared` (samples, arrived), `underrun` (secs; it
+ended at `t`), `pressed` (key), and at the end `ended` (reason). What goes to and comes from the bot
+carries the time of the socket, the rest the line's own: with network delay, or in a busy process,
+neighbours may be out of order by that much.
+
+A call of the emulated platform also has what its account's server asked for and was told, before
+`t` 0 as well, each with when it began and how long it took:
+
+    {"t": -0.001, "dir": "rest", "route": "POST /v1/calls/{id}/answer", "status": 200, "secs": 0.01}
+    {"t": -0.100, "dir": "webhook", "event": "ringing", "scope": "call", "status": 200, "secs": 0.1}
 """
 
 import json
@@ -37,7 +45,17 @@ from typing import Any, Final, Self
 import numpy as np
 
 from pipecat_wavix import __version__
-from pipecat_wavix.emulator.events import Began, Ended, Observation, Received, Sent, Sound
+from pipecat_wavix.emulator.events import (
+    Began,
+    Ended,
+    Notified,
+    Observation,
+    Pressed,
+    Received,
+    Requested,
+    Sent,
+    Sound,
+)
 from pipecat_wavix.emulator.websocket import origin_of
 from pipecat_wavix.emulator.wire import without_audio
 from pipecat_wavix.phoneline import Cleared, MarkPlayed, Underrun
@@ -71,6 +89,7 @@ class Recording:
         self.wav_path = folder / "recording.wav"
         self.trace_path = folder / "trace.jsonl"
         self._started_at = 0.0
+        self._first_stream_id = ""
         self._steps: list[bytes] = []
         with ExitStack() as files:
             self._trace = files.enter_context(self.trace_path.open("w", encoding="utf-8"))
@@ -110,7 +129,9 @@ class Recording:
                 if len(self._steps) >= _WRITE_EVERY_STEPS:
                     self._write_out()
             case Sent() | Received():
-                self._write_at(observation.at, _wire_line(observation))
+                self._write_at(observation.at, self._wire_line(observation))
+            case Requested() | Notified():
+                self._write_at(observation.at, _account_line(observation))
             case _:
                 self._write_at(observation.at, self._line_line(observation))
 
@@ -120,7 +141,21 @@ class Recording:
             self._write_out()
             self._files.close()
 
-    def _line_line(self, event: MarkPlayed | Cleared | Underrun | Ended) -> dict[str, Any]:
+    def _wire_line(self, observation: Sent | Received) -> dict[str, Any]:
+        message, stream_id = observation.message, observation.stream_id
+        self._first_stream_id = self._first_stream_id or stream_id
+        return {
+            "dir": "to_bot" if isinstance(observation, Sent) else "from_bot",
+            **({"stream": stream_id} if stream_id != self._first_stream_id else {}),
+            "fate": observation.fate,
+            "message": {"kind": message.kind, "reason": message.reason}
+            if isinstance(message, Rejected)
+            else without_audio(message),
+        }
+
+    def _line_line(
+        self, event: MarkPlayed | Cleared | Underrun | Pressed | Ended
+    ) -> dict[str, Any]:
         match event:
             case MarkPlayed(name=name, cleared=cleared):
                 what = {"event": "mark_played", "name": name, "cleared": cleared}
@@ -129,6 +164,8 @@ class Recording:
                 what = {"event": "cleared", "samples": samples, "arrived": arrived}
             case Underrun(secs=secs):
                 what = {"event": "underrun", "secs": round(secs, 6)}
+            case Pressed(key=key):
+                what = {"event": "pressed", "key": key}
             case _:
                 what = {"event": "ended", "reason": event.reason}
         return {"dir": "line", **what}
@@ -147,15 +184,13 @@ def _compact(line: Mapping[str, Any]) -> str:
     return json.dumps(line, separators=(",", ":"))
 
 
-def _wire_line(observation: Sent | Received) -> dict[str, Any]:
-    message = observation.message
-    return {
-        "dir": "to_bot" if isinstance(observation, Sent) else "from_bot",
-        "fate": observation.fate,
-        "message": {"kind": message.kind, "reason": message.reason}
-        if isinstance(message, Rejected)
-        else without_audio(message),
-    }
+def _account_line(observation: Requested | Notified) -> dict[str, Any]:
+    what: dict[str, Any]
+    if isinstance(observation, Requested):
+        what = {"dir": "rest", "route": observation.route}
+    else:
+        what = {"dir": "webhook", "event": observation.event, "scope": observation.scope}
+    return {**what, "status": observation.status, "secs": round(observation.secs, 6)}
 
 
 def _interleaved(left: bytes, right: bytes) -> bytes:

@@ -15,6 +15,9 @@ StreamType = Literal["twoway", "oneway"]
 Channel = Literal["inbound", "outbound", "both"]
 Counters = Literal["integers", "strings"]
 
+MAX_RECONNECTS: Final = 100
+"""The most that can be set for a stream."""
+
 _CHOICES: Final = {
     "stream_type": get_args(StreamType),
     "channel": get_args(Channel),
@@ -26,6 +29,9 @@ _CHOICES: Final = {
 @dataclass(frozen=True, kw_only=True)
 class CallSettings:
     """Everything about a call but the bot and the caller.
+
+    The streams of a `Telephone` are told their type, channel and id when they are started; those
+    below are a `Call`'s.
 
     Attributes:
         stream_type: `twoway`, or `oneway`: the bot only listens.
@@ -41,8 +47,15 @@ class CallSettings:
         call_id: A UUID; `None` to make one from the network's seed.
         stream_id: A UUID; `None` to make one from the network's seed.
         max_secs: When the far end hangs up, in seconds.
-        silence_after_bot_secs: How long the call goes on if the bot closes the socket first, while
-            what is buffered plays out. What Wavix does is unknown.
+        silence_after_bot_secs: How long the call goes on if the bot refuses or closes the socket,
+            while what is buffered plays out. `None`: the call stays up, but a `Call`, which is its
+            one stream, ends at once. What Wavix does is unknown.
+        reconnects: How often a stream dials the bot anew, with a new `start`, if the bot refuses or
+            closes its socket. What Wavix does is unknown.
+        drop_buffer_with_stream: Whether what is still buffered is dropped when the twoway stream
+            ends and the call goes on, or is played out. What Wavix does is unknown.
+        dtmf_in_audio: Whether a key that the caller presses is heard by the bot, as two tones. Most
+            trunks take them out of the audio; what Wavix does is unknown.
         connect_timeout_secs: For the TCP connection and both handshakes together, in seconds.
 
     Raises:
@@ -60,7 +73,10 @@ class CallSettings:
     call_id: str | None = None
     stream_id: str | None = None
     max_secs: float = 3600.0
-    silence_after_bot_secs: float = 0.0
+    silence_after_bot_secs: float | None = None
+    reconnects: int = 0
+    drop_buffer_with_stream: bool = False
+    dtmf_in_audio: bool = False
     connect_timeout_secs: float = 10.0
 
     def __post_init__(self) -> None:
@@ -70,7 +86,10 @@ class CallSettings:
         for name in ("max_secs", "connect_timeout_secs"):
             if not 0 < (value := getattr(self, name)) < inf:
                 raise ValueError(f"{name} is {value}: give seconds above 0")
-        if not 0 <= self.silence_after_bot_secs < inf:
+        silence_secs = self.silence_after_bot_secs
+        if silence_secs is not None and not 0 <= silence_secs < inf:
             raise ValueError(
-                f"silence_after_bot_secs is {self.silence_after_bot_secs}: give 0 or more seconds"
+                f"silence_after_bot_secs is {silence_secs}: give 0 or more seconds, or None"
             )
+        if not 0 <= self.reconnects <= MAX_RECONNECTS:
+            raise ValueError(f"reconnects is {self.reconnects}: give 0 to {MAX_RECONNECTS}")

@@ -2,12 +2,12 @@
 
 It knows only what an observer is told. It refuses to know belief: every figure can be measured
 again on the recording, because it is taken from the same audio, after the leg. Someone is audible
-where a sample is louder than -40 dB of full scale.
+where a sample is louder than -40 dB of full scale; a recorded prompt counts as the bot's voice.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from pipecat_wavix.emulator.events import Began, Ended, Observation, Received, Sent, Sound
 from pipecat_wavix.emulator.wire import event_name
 from pipecat_wavix.phoneline import Cleared, MarkPlayed, Underrun
-from pipecat_wavix.protocol import FRAME_MS, SAMPLE_RATE, Rejected
+from pipecat_wavix.protocol import FRAME_MS, SAMPLE_RATE, Rejected, Start
 
 AUDIBLE_LEVEL: Final = 328
 """The least PCM16 sample that can be heard: 1 % of full scale, -40 dB."""
@@ -32,7 +32,7 @@ class ClearTimes:
     """How long one clear took.
 
     Attributes:
-        arrived_secs: When it arrived, since the start of the stream.
+        arrived_secs: When it arrived, since the start of the call.
         to_silence_secs: From then until the last audible sample before it took effect; 0 if the bot
             was silent already.
         barge_in_to_silence_secs: The same from the caller's first audible sample of the barge-in;
@@ -50,11 +50,15 @@ class ClearTimes:
 class CallSummary:
     """The figures of one call.
 
+    Where it has had a twoway stream, the messages are those of all its twoway streams, otherwise of
+    all its streams.
+
     Attributes:
         call_id: The call's id.
-        stream_id: The stream's id.
+        stream_id: The id of the stream that it began with, or of the first whose messages are
+            counted; empty if it has had none.
         end_reason: Who ended it, or what.
-        secs: From the start of the stream to its end.
+        secs: From the start of the call to its end; a call that is one stream starts with it.
         caller_secs: For how long the caller was audible, in whole 20 ms.
         bot_secs: For how long the bot was audible at the caller's ear, in whole 20 ms.
         sent: Messages to the bot, by event.
@@ -128,6 +132,40 @@ class Voice:
         return self.spell
 
 
+@dataclass
+class _Messages:
+    """The messages of one stream."""
+
+    is_oneway: bool = False
+    sent: Counter[str] = field(default_factory=Counter)
+    unsent: Counter[str] = field(default_factory=Counter)
+    received: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)
+    fates: Counter[str] = field(default_factory=Counter)
+
+    def add_sent(self, sent: Sent) -> None:
+        if isinstance(sent.message, Start):
+            self.is_oneway = sent.message.stream_type == "oneway"
+        if sent.fate == "sent":
+            self.sent[event_name(sent.message)] += 1
+        else:
+            self.unsent[sent.fate] += 1
+
+    def add_received(self, received: Received) -> None:
+        self.fates[received.fate] += 1
+        if isinstance(received.message, Rejected):
+            self.rejected[received.message.kind] += 1
+        else:
+            self.received[event_name(received.message)] += 1
+
+    def add(self, other: "_Messages") -> None:
+        self.sent += other.sent
+        self.unsent += other.unsent
+        self.received += other.received
+        self.rejected += other.rejected
+        self.fates += other.fates
+
+
 class Measure:
     """Makes the summary of the call that it observes."""
 
@@ -139,11 +177,7 @@ class Measure:
         self._answers: list[float] = []
         self._landed: list[Cleared] = []
         self._clears: list[ClearTimes] = []
-        self._sent: Counter[str] = Counter()
-        self._unsent: Counter[str] = Counter()
-        self._received: Counter[str] = Counter()
-        self._rejected: Counter[str] = Counter()
-        self._fates: Counter[str] = Counter()
+        self._messages: defaultdict[str, _Messages] = defaultdict(_Messages)
         self._marks: Counter[bool] = Counter()
         self._underruns: list[float] = []
 
@@ -154,40 +188,41 @@ class Measure:
                 self._began = observation
             case Sound():
                 self._hear(observation)
-            case Sent(message=message, fate="sent"):
-                self._sent[event_name(message)] += 1
-            case Sent(fate=fate):
-                self._unsent[fate] += 1
-            case Received(message=message, fate=fate):
-                self._fates[fate] += 1
-                if isinstance(message, Rejected):
-                    self._rejected[message.kind] += 1
-                else:
-                    self._received[event_name(message)] += 1
+            case Sent(stream_id=stream_id):
+                self._messages[stream_id].add_sent(observation)
+            case Received(stream_id=stream_id):
+                self._messages[stream_id].add_received(observation)
             case MarkPlayed(cleared=cleared):
                 self._marks[cleared] += 1
             case Underrun(secs=secs):
                 self._underruns.append(secs)
             case Cleared():
                 self._landed.append(observation)
-            case _:
+            case Ended():
                 self._ended = observation
+            case _:
+                pass
 
     def summary(self) -> CallSummary:
         """The figures so far."""
         ended = self._ended or Ended(self._began.at, "")
+        twoway = {id_: each for id_, each in self._messages.items() if not each.is_oneway}
+        counted = twoway or self._messages
+        messages = _Messages()
+        for each in counted.values():
+            messages.add(each)
         return CallSummary(
             call_id=self._began.call_id,
-            stream_id=self._began.stream_id,
+            stream_id=self._began.stream_id or next(iter(counted), ""),
             end_reason=ended.reason,
             secs=ended.at - self._began.at,
             caller_secs=self._caller.steps * FRAME_MS / 1000,
             bot_secs=self._bot.steps * FRAME_MS / 1000,
-            sent=dict(self._sent),
-            unsent=dict(self._unsent),
-            received=dict(self._received),
-            rejected=dict(self._rejected),
-            fates=dict(self._fates),
+            sent=dict(messages.sent),
+            unsent=dict(messages.unsent),
+            received=dict(messages.received),
+            rejected=dict(messages.rejected),
+            fates=dict(messages.fates),
             marks_played=self._marks[False],
             marks_cleared=self._marks[True],
             underruns=len(self._underruns),

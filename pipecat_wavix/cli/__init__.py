@@ -1,13 +1,11 @@
 """The command `pipecat-wavix`: an emulated telephone for a bot, from a terminal.
 
-It knows options, a progress line and tables. It refuses to know how a call works, and does nothing
-that the emulator's own API does not offer. The command's grammar is in `_app`, one thin function a
-subcommand; what a subcommand does is a function of its own below.
+It knows the grammar of the command, and the subcommand `call`; the others have a file each. It
+refuses to know how a call works, and does nothing that the emulator's own API does not offer.
 """
 
 import asyncio
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -15,21 +13,19 @@ from typing import TYPE_CHECKING, Annotated, cast
 from loguru import logger
 
 from pipecat_wavix import __version__
+from pipecat_wavix.cli.progress import Progress
+from pipecat_wavix.cli.table import show
 from pipecat_wavix.emulator.callers import ScriptedCaller, conversation, load_wav
-from pipecat_wavix.emulator.events import Began, Observation, Received, Sent, Sound
 from pipecat_wavix.emulator.leg import LegKind
 from pipecat_wavix.emulator.media import Call
 from pipecat_wavix.emulator.network import NetworkSettings
 from pipecat_wavix.emulator.recording import Recording
 from pipecat_wavix.emulator.settings import CallSettings
-from pipecat_wavix.emulator.summary import SPELL_GAP_SECS, CallSummary, ClearTimes, Voice
 from pipecat_wavix.emulator.voice import speak
 from pipecat_wavix.phoneline import LineSettings
 
 if TYPE_CHECKING:
     import typer
-    from rich.console import Console
-    from rich.status import Status
 
 _INSTALL = "pipecat-wavix: the command needs an extra: pip install 'pipecat-wavix[emulator]'"
 
@@ -47,6 +43,9 @@ def main() -> None:
 
 def _app() -> "typer.Typer":
     import typer
+
+    from pipecat_wavix.cli.dial import add_dial
+    from pipecat_wavix.cli.emulate import add_emulate
 
     app = typer.Typer(
         help="Wavix on your own machine: test a bot by telephone, with no account.",
@@ -135,6 +134,8 @@ def _app() -> "typer.Typer":
             typer.echo(f"pipecat-wavix: {error}", err=True)
             raise typer.Exit(1) from error
 
+    add_emulate(app)
+    add_dial(app)
     return app
 
 
@@ -154,78 +155,4 @@ async def _call(url: str, caller: ScriptedCaller, settings: CallSettings, out: P
     ):
         progress = Progress(status)
         summary = await Call(url, caller, settings, [recording.observe, progress.observe]).run()
-    _show(console, summary, recording)
-
-
-class Progress:
-    """Tells who speaks while the call runs: on one line of a terminal, and in the log."""
-
-    def __init__(self, status: "Status") -> None:
-        self._status = status
-        self._began_at = 0.0
-        self._sent = self._received = 0
-        self._voices = {"the caller": Voice(), "the bot": Voice()}
-
-    def observe(self, observation: Observation) -> None:
-        """Take in one observation; give this to a call as an observer."""
-        match observation:
-            case Began(at=at):
-                self._began_at = at
-            case Sent():
-                self._sent += 1
-            case Received():
-                self._received += 1
-            case Sound(at=at, said=said, heard=heard):
-                sides = zip(self._voices.items(), (said, heard), strict=True)
-                speaking = [
-                    name for (name, voice), pcm in sides if self._hear(name, voice, at, pcm)
-                ]
-                self._status.update(
-                    f"{at - self._began_at:.1f} s: {' and '.join(speaking) or 'nobody'} speaking;"
-                    f" {self._sent} messages to the bot, {self._received} from it"
-                )
-
-    def _hear(self, name: str, voice: Voice, at: float, pcm: bytes) -> bool:
-        before = voice.spell
-        spell = voice.hear(at, pcm) or before
-        if spell and (before is None or spell.began_at != before.began_at):
-            logger.info(f"{spell.began_at - self._began_at:7.3f} s: {name} begins to speak")
-        return spell is not None and at - spell.ended_at < SPELL_GAP_SECS
-
-
-def _show(console: "Console", summary: CallSummary, recording: Recording) -> None:
-    from rich.table import Table
-
-    unused = {fate: n for fate, n in summary.fates.items() if fate not in ("used", "rejected")}
-    answers = ", ".join(f"{secs * 1000:.0f} ms" for secs in summary.answers_secs)
-    rows = [
-        ("Length", f"{summary.secs:.2f} s, ended: {summary.end_reason}"),
-        ("Speech", f"caller {summary.caller_secs:.2f} s, bot {summary.bot_secs:.2f} s"),
-        ("Messages to the bot", _counted(summary.sent)),
-        ("... not delivered", _counted(summary.unsent)),
-        ("Messages from the bot", _counted(summary.received)),
-        ("... rejected", _counted(summary.rejected)),
-        ("... other than expected", _counted(unused)),
-        ("Underruns", f"{summary.underruns}, {summary.underrun_secs * 1000:.0f} ms in all"),
-        ("Marks", f"{summary.marks_played} played, {summary.marks_cleared} cleared"),
-        ("First answer after", answers.partition(", ")[0] or "none"),
-        ("All answers after", answers or "none"),
-        *((f"Clear at {clear.arrived_secs:.2f} s", _timed(clear)) for clear in summary.clears),
-    ]
-    table = Table(show_header=False)
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
-    for path in (recording.wav_path, recording.trace_path):
-        console.print(str(path), soft_wrap=True, highlight=False, markup=False)
-
-
-def _counted(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{n} {name}" for name, n in counts.items()) or "none"
-
-
-def _timed(clear: ClearTimes) -> str:
-    silent = f"silent {clear.to_silence_secs * 1000:.0f} ms later"
-    if clear.barge_in_to_silence_secs is None:
-        return silent
-    return f"{silent}, {clear.barge_in_to_silence_secs * 1000:.0f} ms after the caller cut in"
+    show(console, summary, (recording.wav_path, recording.trace_path))

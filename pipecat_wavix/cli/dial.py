@@ -1,0 +1,163 @@
+"""`pipecat-wavix dial`: a call through an emulator that runs elsewhere on this machine.
+
+It knows the emulator's control API, as a client. It refuses to know how a call works.
+"""
+
+import asyncio
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import aiohttp
+
+from pipecat_wavix.cli.table import show
+from pipecat_wavix.emulator.callers import (
+    ANSWER_TIMEOUT_SECS,
+    END_OF_SPEECH_SECS,
+    SPEECH_TIMEOUT_SECS,
+    Action,
+    Press,
+    WaitForBot,
+    conversation,
+    load_wav,
+)
+from pipecat_wavix.emulator.platform_settings import DEFAULT_PORT
+from pipecat_wavix.emulator.scripts import write_script
+from pipecat_wavix.emulator.summary import CallSummary, ClearTimes
+from pipecat_wavix.emulator.voice import speak
+
+if TYPE_CHECKING:
+    import typer
+
+WAIT_SECS: Final = 30
+"""How long one request waits for the end of the call."""
+
+
+class NoCallError(Exception):
+    """The emulator could not be asked, or said no; the message says why."""
+
+
+def add_dial(app: "typer.Typer") -> None:
+    """Add the subcommand.
+
+    Args:
+        app: The command.
+    """
+    import typer
+
+    @app.command()
+    def dial(
+        number: Annotated[str, typer.Argument(help="A number of the emulated account.")],
+        emulator: Annotated[
+            str, typer.Option(help="Where `pipecat-wavix emulate` serves.")
+        ] = f"http://127.0.0.1:{DEFAULT_PORT}",
+        from_: Annotated[
+            str | None, typer.Option("--from", help="The caller's number, in E.164.")
+        ] = None,
+        caller: Annotated[
+            list[Path] | None,
+            typer.Option(help="A turn of the caller: a WAV file.", exists=True, dir_okay=False),
+        ] = None,
+        say: Annotated[
+            list[str] | None,
+            typer.Option(help="A turn of the caller, to be spoken; after those of --caller."),
+        ] = None,
+        press: Annotated[
+            list[str] | None, typer.Option(help="Keys to press after that; a turn each.")
+        ] = None,
+        barge_in_say: Annotated[
+            str | None, typer.Option(help="What to say into the answer to the last spoken turn.")
+        ] = None,
+        barge_in_after_ms: Annotated[
+            int, typer.Option(help="How much of that answer to let pass.", min=0)
+        ] = 800,
+    ) -> None:
+        """Call a number of the emulator: hear the bot, speak and listen, press keys, hang up."""
+        try:
+            turns = [load_wav(path) for path in caller or []] + [speak(text) for text in say or []]
+            spoken = conversation(
+                turns,
+                barge_in=speak(barge_in_say) if barge_in_say else None,
+                barge_in_after_secs=barge_in_after_ms / 1000,
+            )
+            script = _with_keys(spoken, press or [])
+        except (ValueError, ModuleNotFoundError) as error:
+            raise typer.BadParameter(str(error)) from error
+        body = {"to": number, "script": write_script(script)}
+        if from_:
+            body["from"] = from_
+        try:
+            asyncio.run(_dial(emulator, body))
+        except NoCallError as error:
+            typer.echo(f"pipecat-wavix: {error}", err=True)
+            raise typer.Exit(1) from error
+
+
+def _with_keys(script: Sequence[Action], presses: Sequence[str]) -> list[Action]:
+    *spoken, hang_up = script
+    pressed: list[Action] = []
+    for keys in presses:
+        pressed += [
+            Press(keys),
+            WaitForBot("speaking", 0, ANSWER_TIMEOUT_SECS),
+            WaitForBot("quiet", END_OF_SPEECH_SECS, SPEECH_TIMEOUT_SECS),
+        ]
+    return [*spoken, *pressed, hang_up]
+
+
+async def _dial(emulator: str, body: dict[str, Any]) -> None:
+    """Make the call, and show what came of it; `NoCallError` if the bot was not heard."""
+    from rich.console import Console
+
+    console = Console()
+    timeout = aiohttp.ClientTimeout(total=WAIT_SECS + 10)
+    async with aiohttp.ClientSession(timeout=timeout) as http:
+        base = f"{emulator.rstrip('/')}/_emulator"
+        call = await _asked(http, "POST", f"{base}/dial", body)
+        url = f"{base}/calls/{call['id']}"
+        try:
+            with console.status("on the phone"):
+                while not call["finished"]:
+                    call = await _asked(http, "GET", f"{url}?wait_secs={WAIT_SECS}")
+        finally:
+            if not call["finished"]:
+                await _asked(http, "POST", f"{url}/hang_up", {})
+    phases = " -> ".join(call["phases"])
+    console.print(f"Call {call['id']}: {phases}", highlight=False, soft_wrap=True)
+    if call["error"]:
+        raise NoCallError(f"the call ended by an error: {call['error']}")
+    if call["summary"] is None:
+        raise NoCallError("the call was not answered")
+    summary = _summary(call["summary"])
+    folder = call["folder"]
+    files = [Path(folder, name) for name in ("recording.wav", "trace.jsonl")] if folder else []
+    show(console, summary, files)
+    if not summary.bot_secs:
+        raise NoCallError("the call was answered, and nothing was heard")
+
+
+def _summary(fields: dict[str, Any]) -> CallSummary:
+    clears = tuple(ClearTimes(**clear) for clear in fields["clears"])
+    return CallSummary(
+        **{**fields, "clears": clears, "answers_secs": tuple(fields["answers_secs"])}
+    )
+
+
+async def _asked(
+    http: aiohttp.ClientSession, method: str, url: str, body: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    try:
+        data = None if body is None else io.BytesIO(json.dumps(body).encode())
+        async with http.request(method, url, data=data) as response:
+            answer = await response.json(content_type=None)
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        raise NoCallError(
+            f"no emulator answers there ({type(error).__name__}): run pipecat-wavix emulate, or "
+            "give its URL with --emulator"
+        ) from None
+    if response.status != 200 or not isinstance(answer, dict):
+        message = answer.get("message") if isinstance(answer, dict) else None
+        raise NoCallError(message or f"the emulator answered {response.status}")
+    return answer
