@@ -299,6 +299,26 @@ async def test_a_bot_that_fails_is_logged_without_its_variables_and_its_call_hun
     assert "canary" not in text
 
 
+async def test_a_bot_that_does_not_end_with_its_call_is_stopped(monkeypatch, logs):
+    monkeypatch.setattr("pipecat_wavix.server.router._AFTER_CALL_SECS", 0.1)
+    monkeypatch.setattr("pipecat_wavix.server.router._LOOK_SECS", 0.01)
+    async with house() as h:
+        async with h.socket(token()) as socket:
+            await socket.send_json(START)
+            await h.began.wait()
+            # Its transport reads the socket, so that the end is known.
+            reading = asyncio.create_task(drain(h.bots[0].websocket))
+        await reading
+        await eventually(lambda: "is stopped" in "".join(logs))
+        assert h.wavix.asked == [("hang_up", CALL_ID)]
+        assert await h.metric("wavix_active_calls") == 0
+
+
+async def drain(websocket):
+    while (await websocket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
 async def test_a_server_that_stops_hangs_up_the_calls_that_are_left():
     async with house() as h:
         async with h.socket(token()) as socket:

@@ -146,6 +146,7 @@ async def test_keys_reach_the_bot(tmp_path, lost):
         assert await bot.tells("collected") == {
             **{"told": "collected", "digits": "12*4", "outcome": "completed"},
         }
+        await bot.tells("key", 4)
         assert [key["key"] for key in bot.told("key")] == list("12*4")
         await call.finished()
 

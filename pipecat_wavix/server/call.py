@@ -60,6 +60,7 @@ class Session:
         stream_id: The stream's id.
         close: Closes the socket.
         hung_up: Whether the bot has ended the call.
+        over: Whether its socket or its bot has ended.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Session:
         self.stream_id = stream_id
         self.close = close
         self.hung_up = False
+        self.over = False
 
     async def hang_up(self, call_id: str) -> None:
         """See `WavixClient.hang_up`."""

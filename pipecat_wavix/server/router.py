@@ -35,6 +35,11 @@ _BODY_TIMEOUT_SECS: Final = 5.0
 _DIAL_TOKEN_TTL_SECS: Final = 24 * 60 * 60
 """How long the webhook of an outbound call is good for: longer than a call lasts."""
 
+_AFTER_CALL_SECS: Final = 60.0
+"""How long a bot may go on after its call, such as to write it down."""
+
+_LOOK_SECS: Final = 1.0
+
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, section 7.4.1
 _TRY_AGAIN_LATER: Final = 1013
 
@@ -298,14 +303,32 @@ class _Door:
             ),
         )
         logger.info(f"Call {content.call_id}: its bot begins")
+        bot = asyncio.create_task(self._run_bot(arguments), name=f"wavix-bot-{content.call_id}")
+        try:
+            while not bot.done() and not _is_closed(websocket):
+                await asyncio.wait([bot], timeout=_LOOK_SECS)
+            await self._board.end(session)
+            await asyncio.wait([bot], timeout=_AFTER_CALL_SECS)
+            if not bot.done():
+                logger.error(
+                    f"Call {content.call_id}: its bot goes on {_AFTER_CALL_SECS:g} s after the "
+                    "call and is stopped. Leave what takes longer to a task of your own"
+                )
+        finally:
+            bot.cancel()
+            await self._board.end(session)
+            await _close(websocket)
+
+    async def _run_bot(self, arguments: WebSocketRunnerArguments) -> None:
         try:
             await self._bot(arguments)
         except Exception:
             # Not `logger.exception`: loguru would show the values of variables.
-            logger.error(f"Call {content.call_id}: its bot failed:\n{traceback.format_exc()}")
-        finally:
-            await self._board.end(session)
-            await _close(websocket)
+            logger.error(f"Call {arguments.session_id}: its bot failed:\n{traceback.format_exc()}")
+
+
+def _is_closed(websocket: WebSocket) -> bool:
+    return WebSocketState.DISCONNECTED in (websocket.client_state, websocket.application_state)
 
 
 async def _close(websocket: WebSocket, code: int = 1000) -> None:

@@ -353,7 +353,10 @@ class Switchboard:
         return session
 
     async def end(self, session: Session) -> None:
-        """Take note that a call's bot has ended, and see to it that the call has, too."""
+        """See to it that a call has ended when its bot or its socket has. Again, it does nothing."""
+        if session.over:
+            return
+        session.over = True
         self._lines.free(session.call_id)
         if not session.hung_up and not self._book.is_over(session.call_id):
             await self._hang_up(session.call_id)

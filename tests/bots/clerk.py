@@ -9,7 +9,7 @@ import json
 
 import numpy as np
 from pipecat.frames.frames import (
-    EndFrame,
+    EndWorkerFrame,
     Frame,
     InputAudioRawFrame,
     InputDTMFFrame,
@@ -74,7 +74,7 @@ class Clerk(FrameProcessor):
             self.listening = False
             tell("heard", secs=round(self.heard_secs, 2))
             await self.say(tone(GOODBYE_HZ, GOODBYE_SECS))
-            await self.push_frame(EndFrame())
+            await self.push_frame(EndWorkerFrame())
 
     async def say(self, audio):
         await self.push_frame(TTSStartedFrame())
