@@ -31,6 +31,7 @@ bench: .venv/ready
 	.venv/bin/python benchmarks/serializer.py
 	.venv/bin/python benchmarks/defaults.py
 	.venv/bin/python -m benchmarks.truth
+	.venv/bin/python -m benchmarks.front_door
 
 # make format: what the linters can mend by themselves
 format: .venv/ready

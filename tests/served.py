@@ -11,7 +11,8 @@ import uvicorn
 @contextlib.asynccontextmanager
 async def served(app, **config):
     """Serve an ASGI application on a free port; yields the port."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(
         uvicorn.Config(app, log_config=None, ws_per_message_deflate=False, **config)
     )

@@ -350,7 +350,9 @@ async def _serve(pipe: Connection) -> None:
         await websocket.accept()
         await hold_call(websocket, plans, pipe.send)
 
-    listener = socket.create_server(("127.0.0.1", 0))
+    # By its protocol asyncio knows TCP, and sends what is small at once.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(app, ws_per_message_deflate=False, log_level="error", lifespan="off")
     pipe.send(listener.getsockname()[1])
     await uvicorn.Server(config).serve([listener])
