@@ -19,11 +19,13 @@ import argparse
 import asyncio
 import os
 import secrets
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import aiohttp
 from pipecat.runner import utils
 from pipecat.runner.types import RunnerArguments, WebSocketRunnerArguments
 from pipecat.transports.base_transport import BaseTransport, TransportParams
@@ -34,7 +36,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketClose, WebSocketDisconnect
 
 from pipecat_wavix.client import BASE_URL, WavixClient
-from pipecat_wavix.errors import WavixError, WavixUnreachable
+from pipecat_wavix.errors import WavixError
 from pipecat_wavix.protocol import Connected, Start, parse
 from pipecat_wavix.server import WavixCallData, WavixSettings, wavix_router
 from pipecat_wavix.server.switchboard import Bot, OnCallEnded, Screen
@@ -45,6 +47,9 @@ EMULATOR_URL: Final = "http://127.0.0.1:8400"
 """Where `pipecat-wavix emulate` listens; used where no account is configured."""
 
 EMULATOR_KEY: Final = "emulator"
+
+_HANDSHAKE: Final = 4
+"""How many messages tell whose socket it is: Wavix's `start` is the second."""
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -111,7 +116,7 @@ async def _wavix_start(websocket: WebSocket) -> Start | None:
     closed = False
     try:
         # Others begin with `connected` as well, but none with a `start` like Wavix's.
-        while not messages or isinstance(event, Connected):
+        while not messages or (isinstance(event, Connected) and len(messages) < _HANDSHAKE):
             messages.append(await websocket.receive_text())
             event = parse(messages[-1])
     except (WebSocketDisconnect, KeyError):  # it is closed, or the message is binary
@@ -167,7 +172,7 @@ def main(
     def parse_and_mount(*args: Any, **kwargs: Any) -> tuple[argparse.Namespace, list[str]]:
         # Pipecat's main() makes its arguments, parses and serves in one go: this is between.
         parsed, rest = parse_known_args(*args, **kwargs)
-        if parsed.transport == "wavix":
+        if parsed.transport == "wavix" and not parsed.direct:
             _mount(run, parsed, screen, on_call_ended)
         return parsed, rest
 
@@ -181,6 +186,7 @@ def _mount(
     """Put the router, and nothing else of ours, on Pipecat's application."""
     try:
         client, settings, emulator = _configuration(args)
+        _check_port(args.host, args.port)
         router = wavix_router(
             _bot(args), client, settings, screen=screen, on_call_ended=on_call_ended
         )
@@ -196,6 +202,15 @@ def _mount(
     run._print_startup_message = lambda _args: print(  # noqa: T201 - for the developer's terminal
         "\n".join(["", "🚀 Bot ready! (Wavix)", *told, *_operation(settings), ""]), flush=True
     )
+
+
+def _check_port(host: str, port: int) -> None:
+    """See to it that nobody listens there, before that one's calls are taken away."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise ValueError(f"cannot listen on {host}:{port}: {error.strerror}") from None
 
 
 def _bot(args: argparse.Namespace) -> Bot:
@@ -224,7 +239,8 @@ def _configuration(args: argparse.Namespace) -> tuple[WavixClient, WavixSettings
         host = args.proxy.split("://")[-1].rstrip("/")
         env["WAVIX_PUBLIC_URL"] = f"https://{host}"
     elif is_emulator and not env.get("WAVIX_PUBLIC_URL"):
-        env["WAVIX_PUBLIC_URL"] = f"http://{_reachable(args.host)}:{args.port}"
+        host = _reachable(args.host)
+        env["WAVIX_PUBLIC_URL"] = f"http://{f'[{host}]' if ':' in host else host}:{args.port}"
     if not env.get("WAVIX_PUBLIC_URL"):
         raise ValueError(
             "Wavix has to reach this bot: give its public host name with -x, or set "
@@ -250,21 +266,33 @@ async def _configure(
         await client.set_number_webhook(found.id, webhook_url)
         return [f"   → Calls to {number} come here"]
     if not emulator:
+        await client.list_calls()  # a wrong key is better known now than at the first call
         return [
             f"   → Webhook, a secret:  {webhook_url}",
             "   → Set it on your number, or start with --configure-number +1...",
         ]
-    try:
-        await client.create_webhook("on-call", webhook_url)
-    except WavixUnreachable as error:
+    # A proxy to the real API may be on this machine too: its account's webhook is not ours to set.
+    if not await _is_emulator(emulator):
         raise ValueError(
-            f"no emulator at {emulator} ({error}). Start it with `pipecat-wavix emulate`, or set "
+            f"no emulator at {emulator}. Start it with `pipecat-wavix emulate`, or set "
             "WAVIX_API_KEY for real calls"
-        ) from None
+        )
+    await client.create_webhook("on-call", webhook_url)
     return [
         f"   → Calls of the emulator at {emulator} come here",
         "   → Call it:  pipecat-wavix dial +12025550100 --say 'Hello'",
     ]
+
+
+async def _is_emulator(base_url: str) -> bool:
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as http,
+            http.get(f"{base_url.rstrip('/')}/_emulator/state") as response,
+        ):
+            return response.status == 200
+    except (aiohttp.ClientError, TimeoutError):
+        return False
 
 
 def _operation(settings: WavixSettings) -> Iterable[str]:
@@ -282,7 +310,7 @@ class _OnlyTheseRoutes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or any(
-            route.matches(scope)[0] is not Match.NONE for route in self._routes
+            route.matches(scope)[0] is Match.FULL for route in self._routes
         ):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":

@@ -109,8 +109,10 @@ class Tokens:
             URL-safe text.
 
         Raises:
-            ValueError: If the body is more than a URL should carry, or is not JSON.
+            ValueError: If the body is no dict of JSON, or all is more than a URL should carry.
         """
+        if not isinstance(content.body, dict):
+            raise ValueError(f"the body is a {type(content.body).__name__}: it must be a dict")
         try:
             size = len(msgspec.json.encode(content.body))
         except (TypeError, ValueError, RecursionError) as error:
@@ -121,7 +123,13 @@ class Tokens:
                 "Pass a key, and keep the rest where the bot can look it up."
             )
         data = msgspec.json.encode(content)
-        return self._fernets[type(content)].encrypt_at_time(data, int(now)).decode()
+        token = self._fernets[type(content)].encrypt_at_time(data, int(now)).decode()
+        if len(token) > MAX_TOKEN_CHARS:
+            raise ValueError(
+                f"the token has {len(token)} characters; at most {MAX_TOKEN_CHARS} are let in. "
+                "Use shorter ids and tags."
+            )
+        return token
 
     def open(self, token: str, kind: type[Pass], *, ttl_secs: int, now: float) -> Pass | None:
         """Check a token, in a time that tells nothing about it.

@@ -319,14 +319,17 @@ async def test_a_client_that_was_closed_still_answers(api):
     assert await http.send(GET) == {"success": True}
 
 
-async def test_a_client_is_opened_once_at_a_time():
-    http = client("http://127.0.0.1:1")
+async def test_a_client_that_is_opened_by_two_is_open_until_both_have_left(api):
+    http = client(api.url)
     http.open()
-    with pytest.raises(RuntimeError, match="open already"):
-        http.open()
-    await http.close()
     http.open()
-    await http.close()
+    session = http._session
+    await http.leave()
+    assert not session.closed
+    await http.leave()
+    assert session.closed
+    await http.leave()
+    assert await http.send(GET) == {"success": True}
 
 
 async def test_closing_ends_what_is_on_its_way(api):

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from bot_process import CLERK, bot_process, free_port
 from fake_wavix import CALL_ID, FakeWavix, call
+from fastapi import FastAPI
 from pipecat.evals.fastapi_transport import EvalFastAPIWebsocketTransport
 from pipecat.evals.serializer import EvalConnectionFlags, eval_connect_message
 from pipecat.evals.transport import EvalTransportParams
@@ -19,11 +20,13 @@ from pipecat.runner import run
 from pipecat.runner.types import RunnerArguments, WebSocketRunnerArguments
 from pipecat.transports.base_transport import TransportParams
 from pipecat.transports.websocket.fastapi import FastAPIWebsocketParams, FastAPIWebsocketTransport
+from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
 from pipecat_wavix import WavixParams, WavixTransport, runner
 from pipecat_wavix.emulator import Call, Emulator, EmulatorSettings, Say, ScriptedCaller
 from pipecat_wavix.emulator.callers import conversation
+from pipecat_wavix.runner import _OnlyTheseRoutes, _wavix_start
 from pipecat_wavix.server.call import Session
 
 TIME = "2026-01-01T00:00:00.000Z"
@@ -238,6 +241,46 @@ def test_a_public_url_in_the_environment_will_do(monkeypatch):
 def test_what_is_missing_is_said_with_the_way_out(monkeypatch, environment, way_out):
     with pytest.raises(ValueError, match=way_out):
         configuration(monkeypatch, **environment)
+
+
+# ---- the seam
+
+
+def test_a_route_of_the_bots_own_opens_none_of_pipecats():
+    app = FastAPI()
+
+    @app.get("/{path:path}")
+    async def page(path: str):
+        return "page"
+
+    routes = list(app.routes)
+    app.add_middleware(_OnlyTheseRoutes, routes=routes)
+
+    @app.post("/api/offer")  # as Pipecat's runner adds its own, afterwards
+    async def offer():
+        return "a bot runs"
+
+    web = TestClient(app)
+    assert web.get("/").status_code == 200
+    assert web.post("/api/offer").status_code in (404, 405)
+
+
+async def test_a_socket_that_says_nothing_but_connected_is_not_read_for_ever():
+    read = 0
+    connected = json.dumps({"event": "connected", "event_time": "2026-01-01T00:00:00Z"})
+
+    class Socket:
+        async def receive_text(self):
+            nonlocal read
+            read += 1
+            if read > 1000:
+                raise pytest.fail.Exception("it has read and kept 1000 messages")
+            return connected
+
+        async def iter_text(self):
+            yield ""
+
+    await _wavix_start(Socket())
 
 
 # ---- as a user runs it

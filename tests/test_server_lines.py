@@ -11,13 +11,17 @@ async def nothing():
     pass
 
 
+def lines_of(count):
+    return Lines(count, patience_secs=60, on_overdue=lambda _: None)
+
+
 def session():
     return Session(FakeWavix(), call_id="a", stream_id="s", close=nothing)
 
 
 @in_virtual_time
 async def test_a_line_is_taken_and_given_back():
-    lines = Lines(1, patience_secs=60)
+    lines = lines_of(1)
     lines.hold("a")
     assert lines.full
     assert len(lines) == 1
@@ -27,27 +31,31 @@ async def test_a_line_is_taken_and_given_back():
 
 
 @in_virtual_time
-async def test_a_line_that_nobody_comes_for_is_given_up():
-    lines = Lines(1, patience_secs=60)
+async def test_a_line_that_nobody_comes_for_is_told_of_once():
+    overdue = []
+    lines = Lines(1, patience_secs=60, on_overdue=overdue.append)
     lines.hold("a")
     await asyncio.sleep(59)
-    assert lines.full
-    await asyncio.sleep(2)
-    assert not lines.full
+    assert overdue == []
+    await asyncio.sleep(100)
+    assert overdue == ["a"]
+    assert [call_id for call_id, _ in lines.items()] == ["a"]
 
 
 @in_virtual_time
 async def test_a_patient_line_is_kept():
-    lines = Lines(1, patience_secs=60)
+    overdue = []
+    lines = Lines(1, patience_secs=60, on_overdue=overdue.append)
     lines.hold("a")
     lines.hold("a", patient=True)
     await asyncio.sleep(1000)
     assert len(lines) == 1
+    assert overdue == []
 
 
 @in_virtual_time
 async def test_a_bot_on_the_line_keeps_it_and_tells_how_long_it_took():
-    lines = Lines(1, patience_secs=60)
+    lines = lines_of(1)
     lines.hold("a")
     assert not lines.is_talking("a")
     await asyncio.sleep(0.25)
@@ -62,14 +70,14 @@ async def test_a_bot_on_the_line_keeps_it_and_tells_how_long_it_took():
 
 @in_virtual_time
 async def test_a_bot_whose_call_was_answered_elsewhere_gets_a_line():
-    lines = Lines(1, patience_secs=60)
+    lines = lines_of(1)
     assert lines.talk("a", session()) is None
     assert lines.is_talking("a")
 
 
 @in_virtual_time
 async def test_what_is_told_before_the_bot_comes_is_kept_within_bounds():
-    lines, bot, heard = Lines(1, patience_secs=60), session(), []
+    lines, bot, heard = lines_of(1), session(), []
     line = lines.hold("a")
     for n in range(EARLY_WEBHOOKS + 5):
         line.deliver(call(tag=str(n)))
@@ -80,11 +88,13 @@ async def test_what_is_told_before_the_bot_comes_is_kept_within_bounds():
 
 
 @in_virtual_time
-async def test_a_line_that_is_given_back_early_is_not_given_up_later():
-    lines = Lines(2, patience_secs=60)
+async def test_a_line_that_is_given_back_early_is_not_overdue_later():
+    overdue = []
+    lines = Lines(2, patience_secs=60, on_overdue=overdue.append)
     lines.hold("a")
     lines.free("a")
     lines.hold("a", patient=True)
     await asyncio.sleep(100)
     lines.free_unless_talking("b")
     assert len(lines) == 1
+    assert overdue == []

@@ -48,6 +48,11 @@ def test_without_a_secret_or_an_address_it_refuses_and_says_what_to_set(missing,
         "https://bot.example.com?x=1",
         "https://bot.example.com#x",
         "https://user:pass@bot.example.com",
+        "HTTPS://bot.example.com",
+        "https://bot.example.com:port",
+        "https://bot example.com",
+        "https://bot.example.com/\nx",
+        "https://bot.example.com/voice?",
         "http://localhost.example.com",
         "",
     ],
@@ -64,6 +69,13 @@ def test_on_this_machine_no_encryption_is_needed(url):
 
 def test_a_slash_at_the_end_is_one_too_many():
     assert settings(public_url="https://x.example/a/").public_url == "https://x.example/a"
+
+
+def test_what_is_wrong_in_the_environment_is_named_as_it_is_there():
+    with pytest.raises(ValueError, match=r"^WAVIX_SECRET: .*32.*; WAVIX_MAX_CALLS: ") as refusal:
+        WavixSettings.from_env({**ENV, "WAVIX_SECRET": "canary", "WAVIX_MAX_CALLS": "many"})
+    assert "pydantic" not in str(refusal.value)
+    assert "canary" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("name", ["secret", "operator_key"])

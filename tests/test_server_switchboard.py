@@ -551,6 +551,86 @@ async def test_a_piece_of_work_that_fails_is_reported_without_its_variables(logs
     assert "canary" not in text
 
 
+class SlowWavix(FakeWavix):
+    """Does what it is asked at once, and replies a second later."""
+
+    async def answer(self, call_id, *, stream_url):
+        self.asked.append(("answer", call_id))
+        self.calls[call_id] = answered(call_id, "inbound")
+        await asyncio.sleep(1)
+
+
+@pytest.mark.parametrize("secs", [0.5, 1.5], ids=["before the reply", "before the socket"])
+@in_virtual_time
+async def test_a_call_that_was_answered_is_not_left_in_silence_by_a_server_that_stops(secs):
+    wavix = SlowWavix()
+    async with board(wavix) as switchboard:
+        switchboard.take(call())
+        await settle(secs)
+        assert wavix.count("answer") == 1
+    assert wavix.count("hang_up") == 1
+
+
+@pytest.mark.parametrize("body", [["vip"], "vip", None, 7], ids=repr)
+@in_virtual_time
+async def test_no_call_is_answered_with_a_token_that_will_be_refused(body):
+    async def screen(_call):
+        return Accept(body=body)
+
+    wavix = FakeWavix()
+    async with board(wavix, screen=screen) as switchboard:
+        switchboard.take(call())
+        await settle()
+        token = wavix.stream_urls.get(CALL_ID, "").rpartition("/")[2]
+        assert not wavix.stream_urls or switchboard.admit(token)
+
+
+@in_virtual_time
+async def test_a_call_that_wavix_does_not_show_yet_is_answered_when_it_rings():
+    wavix = FakeWavix()
+    wavix.calls = {}
+    async with board(wavix) as switchboard:
+        switchboard.take(call("call_setup"))
+        await settle()
+        wavix.calls = {CALL_ID: call()}
+        switchboard.take(call("ringing"))
+        await settle()
+        assert wavix.count("answer") == 1
+
+
+@in_virtual_time
+async def test_what_another_process_streams_is_not_streamed_again_from_under_its_bot():
+    told = []
+    wavix = FakeWavix()
+    async with board(wavix) as switchboard:
+        # `answered` went to another process, the socket came here, and so does what follows.
+        content = StreamPass(call_id=CALL_ID, direction="outbound")
+        session = switchboard.begin(content, "stream", settle)
+        session.listen(told.append)
+        switchboard.take(answered(), DIAL)
+        await settle()
+        assert wavix.count("stream") == 0
+        switchboard.take(answered(machine_detected=True), DIAL)
+        assert [news.machine_detected for news in told] == [False, True]
+
+
+@in_virtual_time
+async def test_calls_that_are_watched_do_not_keep_webhooks_out_for_good():
+    """Many calls that are dialled here, and whose streams are other processes'."""
+    wavix = FakeWavix()
+    wavix.failures["stream"] = WavixBadRequest("it has a twoway stream", status=400)
+    async with board(wavix) as switchboard:
+        for _ in range(16):  # 8 * max_calls
+            dialled = await switchboard.dial(to_number=CALLER, from_number=NUMBER, body={})
+            wavix.calls[dialled.id] = answered(dialled.id)
+            await settle(SETTINGS.poll_secs + 1)
+        wavix.calls = {CALL_ID: call()}  # all of them are over, and not found any more
+        await settle(600)
+        switchboard.take(call())
+        await settle()
+        assert wavix.count("answer") == 1
+
+
 EVENTS = ["call_setup", "ringing", "early_media", "answered", "completed", "transfer"]
 
 

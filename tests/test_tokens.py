@@ -98,6 +98,17 @@ def test_a_body_that_is_not_json_is_refused():
         tokens.issue(StreamPass(call_id="a", direction="inbound", body={"x": {1j}}), now=NOW)
 
 
+def test_a_token_that_would_not_be_let_in_is_not_made():
+    with pytest.raises(ValueError, match="Use shorter ids and tags"):
+        tokens.issue(StreamPass(call_id="a", direction="inbound", tag="t" * 4096), now=NOW)
+
+
+@pytest.mark.parametrize("body", [["vip"], "vip", None, 7], ids=repr)
+def test_a_body_that_is_no_dict_is_refused(body):
+    with pytest.raises(ValueError, match="must be a dict"):
+        tokens.issue(StreamPass(call_id="a", direction="inbound", body=body), now=NOW)
+
+
 def test_what_was_signed_by_an_older_version_opens_to_nothing():
     foreign = tokens._fernets[StreamPass].encrypt_at_time(json.dumps([1]).encode(), NOW)
     assert opened(foreign.decode()) is None

@@ -169,3 +169,14 @@ def test_every_order_of_doubled_webhooks_has_one_final_state(order):
     assert changes[Change.ENDED] == 1
     assert changes[Change.BEGAN] <= 1
     assert book.is_over("a")
+
+
+def test_a_call_that_is_forgotten_begins_anew():
+    book = CallBook()
+    book.note(call("ringing"))
+    book.note(call("completed", "b"))
+    book.forget("a")
+    book.forget("b")
+    book.forget("c")
+    assert len(book) == 0
+    assert book.note(call("ringing")) == {Change.BEGAN}

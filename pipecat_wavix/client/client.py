@@ -116,7 +116,7 @@ class WavixClient:
         _error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        await self.close()
+        await self._http.leave()
 
     async def close(self) -> None:
         """Close what is kept open. Calling it again changes nothing."""

@@ -105,16 +105,23 @@ class Http:
         self._base_url = base_url
         self._timeout_secs = timeout_secs
         self._session: aiohttp.ClientSession | None = None
+        self._users = 0
         self.requests: Counter[Asked] = Counter()
 
     def open(self) -> None:
-        """Keep one session, and its connections, until it is closed."""
-        if self._session is not None:
-            raise RuntimeError("this WavixClient is open already: use one `async with` at a time")
-        self._session = self._new_session()
+        """Keep one session, and its connections, until all who opened it have left."""
+        self._users += 1
+        self._session = self._session or self._new_session()
+
+    async def leave(self) -> None:
+        """Close the session if nobody else has it open."""
+        self._users = max(0, self._users - 1)
+        if not self._users:
+            await self.close()
 
     async def close(self) -> None:
         """Close the session. Requests on their way end; calling it again changes nothing."""
+        self._users = 0
         session, self._session = self._session, None
         if session is not None:
             await session.close()

@@ -1,16 +1,15 @@
 """How many calls there are: each that is answered, made or talked on takes a line.
 
-It knows places and when one that nobody came for is given up. It refuses to know what is said to
-Wavix about it.
+It knows places, and when a socket is overdue. It refuses to know what is said to Wavix about it.
 """
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from loguru import logger
-
 from pipecat_wavix.server.call import EARLY_WEBHOOKS, Session
+from pipecat_wavix.tokens import StreamPass
 from pipecat_wavix.webhooks import WavixCall
 
 
@@ -22,11 +21,15 @@ class Line:
         since: When it was taken, on the monotonic clock.
         session: Of its bot, as soon as its stream has begun.
         news: Webhooks for a session that is still to come.
+        asked_for: What the token of its socket carries, once Wavix was asked for it.
+        is_second: Whether Wavix was asked a second time.
     """
 
     since: float
     session: Session | None = None
     news: list[WavixCall] = field(default_factory=list)
+    asked_for: StreamPass | None = None
+    is_second: bool = False
     expiry: asyncio.TimerHandle | None = None
 
     def deliver(self, call: WavixCall) -> None:
@@ -42,12 +45,14 @@ class Lines:
 
     Args:
         count: How many there are.
-        patience_secs: How long a line is kept for a socket that does not come.
+        patience_secs: How long a socket may take to come.
+        on_overdue: Called with the call whose socket did not. It has to free the line, in the end.
     """
 
-    def __init__(self, count: int, *, patience_secs: float):
+    def __init__(self, count: int, *, patience_secs: float, on_overdue: Callable[[str], None]):
         self._count = count
         self._patience_secs = patience_secs
+        self._on_overdue = on_overdue
         self._taken: dict[str, Line] = {}
 
     def __len__(self) -> int:
@@ -57,6 +62,10 @@ class Lines:
     def full(self) -> bool:
         """Whether no line is free."""
         return len(self._taken) >= self._count
+
+    def items(self) -> list[tuple[str, Line]]:
+        """All calls and their lines."""
+        return list(self._taken.items())
 
     def get(self, call_id: str) -> Line | None:
         """The line of a call, if it has one."""
@@ -79,7 +88,7 @@ class Lines:
         line = self._taken[call_id] = Line(time.monotonic() if since is None else since)
         if not patient:
             line.expiry = asyncio.get_running_loop().call_later(
-                self._patience_secs, self._expire, call_id
+                self._patience_secs, self._on_overdue, call_id
             )
         return line
 
@@ -110,8 +119,3 @@ class Lines:
         """Give back all lines."""
         for call_id in list(self._taken):
             self.free(call_id)
-
-    def _expire(self, call_id: str) -> None:
-        # With several processes, the socket may well have come to another.
-        logger.debug(f"Call {call_id}: no socket came here within {self._patience_secs} s")
-        self.free(call_id)

@@ -6,8 +6,6 @@ tokens, so what follows the route's name is cut out before a handler sees it.
 
 import logging
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 PREFIX: Final = "/wavix"
@@ -37,15 +35,14 @@ class _Redaction(logging.Filter):
         return True
 
 
-@contextmanager
-def secret_paths_stay_out_of_logs() -> Iterator[None]:
-    """Redact while a server runs."""
-    redaction = _Redaction()
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
-    for logger in loggers:
-        logger.addFilter(redaction)
-    try:
-        yield
-    finally:
-        for logger in loggers:
-            logger.removeFilter(redaction)
+_redaction = _Redaction()
+
+
+def keep_secret_paths_out_of_logs() -> None:
+    """Redact from now on, in this process. A second time changes nothing.
+
+    It is never undone: a server that crashes still logs, and one that is mounted is not told of
+    its beginning.
+    """
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(_redaction)

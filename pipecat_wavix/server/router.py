@@ -20,9 +20,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from starlette.websockets import WebSocketState
 
 from pipecat_wavix.client import WavixClient
-from pipecat_wavix.errors import WavixAPIError, WavixError, WavixStreamError
+from pipecat_wavix.errors import (
+    WavixAPIError,
+    WavixError,
+    WavixOutcomeUnknown,
+    WavixRateLimited,
+    WavixStreamError,
+)
 from pipecat_wavix.server.call import WavixCallData
-from pipecat_wavix.server.logs import PREFIX, secret_paths_stay_out_of_logs
+from pipecat_wavix.server.logs import PREFIX, keep_secret_paths_out_of_logs
 from pipecat_wavix.server.metrics import CONTENT_TYPE
 from pipecat_wavix.server.settings import WavixSettings
 from pipecat_wavix.server.switchboard import Bot, BusyError, OnCallEnded, Screen, Switchboard
@@ -117,11 +123,13 @@ def wavix_router(
     """
     board = Switchboard(client, settings, screen=screen, on_call_ended=on_call_ended)
     door = _Door(bot, board, settings)
+    keep_secret_paths_out_of_logs()
 
     @asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
-        with secret_paths_stay_out_of_logs(), _imports_are_not_collected():
+        with _imports_are_not_collected():
             async with client:
+                board.open()
                 try:
                     yield
                 finally:
@@ -240,10 +248,16 @@ class _Door:
             raise HTTPException(422, str(error)) from None
         except BusyError as error:
             raise HTTPException(503, str(error)) from None
+        except WavixRateLimited as error:
+            later = {"Retry-After": f"{error.retry_after_secs or 1:.0f}"}
+            raise HTTPException(503, f"Wavix refused: {error}", later) from None
         except WavixAPIError as error:
             raise HTTPException(502, f"Wavix refused: {error}") from None
+        except WavixOutcomeUnknown as error:
+            unknown = {"message": f"Whether Wavix calls is not known: {error}", "tag": error.tag}
+            raise HTTPException(504, unknown) from None
         except WavixError as error:
-            raise HTTPException(504, f"Whether Wavix calls is not known: {error}") from None
+            raise HTTPException(504, f"Wavix does not call: {error}") from None
         content = json.dumps({"call_id": call.id, "tag": call.tag})
         return Response(content, status_code=201, media_type="application/json")
 
@@ -337,7 +351,7 @@ class _Door:
     async def _run_bot(self, arguments: WebSocketRunnerArguments) -> None:
         try:
             await self._bot(arguments)
-        except Exception:
+        except (Exception, SystemExit):  # one bot's end is not the server's
             # Not `logger.exception`: loguru would show the values of variables.
             logger.error(f"Call {arguments.session_id}: its bot failed:\n{traceback.format_exc()}")
 

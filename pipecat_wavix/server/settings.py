@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
+from pipecat_wavix.client.checks import check_url
 from pipecat_wavix.tokens import MIN_SECRET_CHARS
 from pipecat_wavix.webhooks import e164
 
@@ -53,8 +54,13 @@ class WavixSettings(BaseModel):
     @field_validator("public_url")
     @classmethod
     def _is_public(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.query or parts.fragment or parts.username or not parts.hostname:
+        try:
+            check_url(value, name="public_url", schemes=("https", "http"))
+            parts = urlsplit(value)
+            well_formed = parts.username is None and "?" not in value and parts.port != 0
+        except ValueError:
+            well_formed = False
+        if not well_formed or not value.startswith(("https://", "http://")):
             raise ValueError("public_url must be like https://bot.example.com, without a query")
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
             raise ValueError(
@@ -100,9 +106,13 @@ class WavixSettings(BaseModel):
             if not environ.get(name):
                 raise ValueError(f"{name} is not set. Set it to {example}")
         names = {field: f"WAVIX_{field.upper()}" for field in _FROM_ENV}
-        return cls.model_validate(
-            {field: environ[name] for field, name in names.items() if environ.get(name)}
-        )
+        try:
+            return cls.model_validate(
+                {field: environ[name] for field, name in names.items() if environ.get(name)}
+            )
+        except ValidationError as error:
+            wrong = [f"{names[str(e['loc'][0])]}: {e['msg']}" for e in error.errors()]
+            raise ValueError("; ".join(wrong)) from None
 
 
 _FROM_ENV = ("public_url", "secret", "operator_key", "from_number", "max_calls")

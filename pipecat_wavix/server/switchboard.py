@@ -20,16 +20,12 @@ from loguru import logger
 from pipecat.runner.types import RunnerArguments
 
 from pipecat_wavix.client import WavixClient
-from pipecat_wavix.errors import (
-    WavixError,
-    WavixNotFound,
-    WavixServerError,
-    WavixUnreachable,
-)
+from pipecat_wavix.errors import WavixError, WavixNotFound
 from pipecat_wavix.server.call import Accept, Reject, Session
 from pipecat_wavix.server.lines import Lines
 from pipecat_wavix.server.metrics import Metrics
 from pipecat_wavix.server.settings import WavixSettings
+from pipecat_wavix.server.starts import Starts
 from pipecat_wavix.tokens import DialPass, StreamPass, Tokens
 from pipecat_wavix.webhooks import CallBook, Change, PostCall, WavixCall, last_digits
 
@@ -42,6 +38,9 @@ _HOOK_TIMEOUT_SECS: Final = 5.0
 
 _TASKS_PER_CALL: Final = 8
 """How many pieces of work may wait at a time, as a multiple of `max_calls`."""
+
+_TAG_CHARS: Final = 256
+"""How much of a call's tag the bot is told: it travels in a URL."""
 
 _END_TIMEOUT_SECS: Final = 10.0
 """How long what remains to be done at an end may take."""
@@ -78,8 +77,13 @@ class Switchboard:
         self._book = CallBook()
         # What came on the webhook of a call that was dialled with our own token.
         self._dialled = CallBook()
-        self._lines = Lines(settings.max_calls, patience_secs=settings.token_ttl_secs)
+        self._lines = Lines(
+            settings.max_calls, patience_secs=settings.token_ttl_secs, on_overdue=self._rescue
+        )
+        self._starts = Starts(client, self._lines, self.metrics, self.stream_url)
         self._tasks: set[asyncio.Task[None]] = set()
+        # Apart: each lasts as long as its call, and must not keep others' webhooks out.
+        self._watches: set[asyncio.Task[None]] = set()
         self._closed = False
 
     @property
@@ -129,7 +133,7 @@ class Switchboard:
         changes = self._dialled.note(call)
         if Change.ENDED in changes and self._on_call_ended:
             self._spawn(self._tell_end(self._on_call_ended, call), f"ended-{call.id}")
-        elif Change.ANSWERED in changes:
+        elif Change.ANSWERED in changes and not self._lines.is_talking(call.id):
             if call.machine_detected:
                 # Wavix hangs up by itself; a bot would talk to a machine that is gone.
                 self.metrics.call("outbound", "machine")
@@ -153,7 +157,7 @@ class Switchboard:
         try:
             async with asyncio.timeout(_END_TIMEOUT_SECS):
                 await on_call_ended(call)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             _report("on_call_ended", error)
 
     # ---- incoming calls
@@ -177,47 +181,32 @@ class Switchboard:
             direction="inbound",
             from_number=call.from_number,
             to_number=call.to_number,
-            tag=call.tag,
+            tag=call.tag and call.tag[:_TAG_CHARS],
             body=decision.body,
         )
         try:
-            stream_url = self.stream_url(content)
+            await self._starts.answer(content)
         except ValueError as error:
             logger.error(f"Call {call_id}: not answered: {error}")
             await self._refuse(call_id, "rejected")
-            return
-        await self._start(call_id, "inbound", self._client.answer(call_id, stream_url=stream_url))
 
     async def _confirm(self, call_id: str) -> WavixCall | None:
         """Ask whether there is such a call, for us to answer."""
         try:
             call = await self._client.get_call(call_id)
         except WavixNotFound:
-            self.metrics.call("inbound", "not_found")  # somebody made it up, or it is over
+            # Somebody made it up, or it is over, or Wavix does not show it yet.
+            self.metrics.call("inbound", "not_found")
+            self._book.forget(call_id)
         except WavixError as error:
             self.metrics.call("inbound", "not_confirmed")
             logger.error(f"Call {call_id}: not answered: {error}")
+            self._book.forget(call_id)
         else:
             if call.direction == "inbound" and not call.answered_at and not call.completed_at:
                 return call
             self.metrics.call("inbound", "not_ours")
         return None
-
-    async def _start(
-        self, call_id: str, direction: str, request: Coroutine[Any, Any, object]
-    ) -> None:
-        """Make the one request that brings a call its stream."""
-        try:
-            await request
-        except (WavixUnreachable, WavixServerError) as error:
-            # It may have been done: then its socket comes, and its place is kept until then.
-            self.metrics.call(direction, "start_unknown")
-            logger.warning(f"Call {call_id}: whether its stream starts is not known: {error}")
-        except WavixError as error:
-            # Not a reason to hang up: another process may have been told first.
-            self.metrics.call(direction, "start_failed")
-            logger.error(f"Call {call_id}: no stream: {error}")
-            self._lines.free_unless_talking(call_id)
 
     async def _decide(self, call: WavixCall) -> Accept | Reject:
         if not self._screen:
@@ -228,7 +217,7 @@ class Switchboard:
         except TimeoutError:
             logger.error(f"screen took more than {_HOOK_TIMEOUT_SECS} s: the call is refused")
             return Reject()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             _report("screen", error)
             return Reject()
         if not isinstance(decision, Accept | Reject):
@@ -293,7 +282,9 @@ class Switchboard:
         # Its webhooks may have been faster than the reply.
         if not self._lines.get(call.id) and not self._dialled.is_over(call.id):
             self._lines.hold(call.id, patient=True)
-        self._spawn(self._watch(call.id, content), name=f"watch-{call.id}")
+        watch = asyncio.create_task(self._watch(call.id, content), name=f"wavix-watch-{call.id}")
+        self._watches.add(watch)
+        watch.add_done_callback(self._watched)
         return call
 
     async def _stream(self, call_id: str, dial: DialPass, began: float) -> None:
@@ -307,8 +298,7 @@ class Switchboard:
             tag=dial.tag,
             body=dial.body,
         )
-        request = self._client.start_stream(call_id, stream_url=self.stream_url(content))
-        await self._start(call_id, "outbound", request)
+        await self._starts.stream(content)
 
     async def _watch(self, call_id: str, dial: DialPass) -> None:
         """Ask for the state of a call now and then, for its webhooks may be lost."""
@@ -359,15 +349,16 @@ class Switchboard:
         session.over = True
         self._lines.free(session.call_id)
         if not session.hung_up and not self._book.is_over(session.call_id):
-            await self._hang_up(session.call_id)
+            await self._starts.hang_up(session.call_id)
 
-    async def _hang_up(self, call_id: str) -> None:
-        try:
-            await self._client.hang_up(call_id)
-        except WavixError as error:
-            logger.error(f"Call {call_id}: could not hang up: {error}")
+    def _rescue(self, call_id: str) -> None:
+        self._spawn(self._starts.rescue(call_id), f"rescue-{call_id}")
 
     # ---- life
+
+    def open(self) -> None:
+        """Take calls, again after `close` too."""
+        self._closed = False
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=f"wavix-{name}")
@@ -379,13 +370,20 @@ class Switchboard:
         if not task.cancelled() and (error := task.exception()):
             _report(task.get_name(), error)
 
+    def _watched(self, watch: asyncio.Task[None]) -> None:
+        self._watches.discard(watch)
+        if not watch.cancelled() and (error := watch.exception()):
+            _report(watch.get_name(), error)
+
     async def close(self) -> None:
         """Take no more calls, and stop what is under way. Calling it again changes nothing."""
         self._closed = True
-        for task in self._tasks:
+        tasks = self._tasks | self._watches
+        for task in tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=_END_TIMEOUT_SECS)
+        if tasks:
+            await asyncio.wait(tasks, timeout=_END_TIMEOUT_SECS)
+        await self._starts.give_up()
         self._lines.close()
 
 

@@ -114,6 +114,7 @@ class Collector:
         # Of one time, the end of a collection is newer than what else happened: Wavix's clock may
         # tell seconds, and a quick caller needs less.
         self._newest: tuple[datetime, bool] | None = None
+        self._newest_events: list[InCallEvent | None] = []
         self._seen_without_time: deque[InCallEvent] = deque(maxlen=_SEEN_KEPT)
 
     # ---- what becomes of the call
@@ -149,14 +150,18 @@ class Collector:
     def _is_fresh(self, call: WavixCall, event: InCallEvent) -> bool:
         if call.event_time is None:
             return event not in self._seen_without_time
-        return self._newest is None or (call.event_time, True) > self._newest
+        if self._newest is None or (call.event_time, True) > self._newest:
+            return True
+        return (call.event_time, True) == self._newest and event not in self._newest_events
 
     def _remember(self, call: WavixCall, *, ends: bool) -> None:
         if call.event_time is None:
             if call.event and call.event not in self._seen_without_time:
                 self._seen_without_time.append(call.event)
         elif self._newest is None or (call.event_time, ends) > self._newest:
-            self._newest = (call.event_time, ends)
+            self._newest, self._newest_events = (call.event_time, ends), [call.event]
+        elif (call.event_time, ends) == self._newest:
+            self._newest_events.append(call.event)
 
     def _read(self, event: InCallEvent) -> Keys:
         if event.digits is None or event.status == "failed":
@@ -260,6 +265,8 @@ class Collector:
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
+        if self._over:
+            return
         self._asked, self._told = True, False
         await client.collect_dtmf(call_id, **options)
         due = time.monotonic() + collecting_secs

@@ -89,6 +89,11 @@ class CallBook:
         """Whether the end of a call is known."""
         return call_id in self._over
 
+    def forget(self, call_id: str) -> None:
+        """Know nothing of a call any more: the next event of it is its first."""
+        self._open.pop(call_id, None)
+        self._over.pop(call_id, None)
+
     def _advance(self, call_id: str, page: _Page, phase: int) -> set[Change]:
         if phase <= page.phase:
             return set()
