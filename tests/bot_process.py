@@ -17,7 +17,8 @@ START_TIMEOUT_SECS = 90
 class BotProcess:
     """What it printed, and what it told of its calls."""
 
-    def __init__(self, port):
+    def __init__(self, port, process):
+        self.process = process
         self.url = f"http://127.0.0.1:{port}"
         self.output = ""
         self._told = []
@@ -58,7 +59,7 @@ async def bot_process(*arguments, path=CLERK, **environment):
         stderr=asyncio.subprocess.STDOUT,
         limit=1 << 20,
     )
-    bot = BotProcess(port)
+    bot = BotProcess(port, process)
     reading = asyncio.create_task(bot.read(process.stdout))
     try:
         await _answers(bot, process)

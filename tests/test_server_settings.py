@@ -91,6 +91,7 @@ def test_a_key_that_can_be_guessed_is_refused_and_not_repeated(name):
         {"from_number": "112"},
         {"max_calls": 0},
         {"token_ttl_secs": 1},
+        {"drain_secs": -1},
         {"start_timeout_secs": 0},
         {"max_body_bytes": 10},
         {"poll_secs": 0},

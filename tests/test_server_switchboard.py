@@ -538,6 +538,22 @@ async def test_a_switchboard_that_is_closed_has_no_work_left_and_takes_none():
         assert not [t for t in before & asyncio.all_tasks() if t.get_name().startswith("wavix-")]
 
 
+@pytest.mark.parametrize(("talk_secs", "drained_secs"), [(0, 0), (5, 5), (1000, 30)])
+@in_virtual_time
+async def test_calls_in_progress_may_end_before_the_server_does(talk_secs, drained_secs):
+    settings = SETTINGS.model_copy(update={"drain_secs": 30})
+    async with board(settings=settings) as switchboard:
+        if talk_secs:
+            content = StreamPass(call_id=CALL_ID, direction="inbound")
+            session = switchboard.begin(content, "stream", nothing)
+            loop = asyncio.get_running_loop()
+            loop.call_later(talk_secs, lambda: loop.create_task(switchboard.end(session)))
+        began = asyncio.get_running_loop().time()
+        await switchboard.drain()
+        assert not switchboard.ready
+        assert asyncio.get_running_loop().time() - began == pytest.approx(drained_secs, abs=0.5)
+
+
 @in_virtual_time
 async def test_a_piece_of_work_that_fails_is_reported_without_its_variables(logs):
     wavix = FakeWavix()

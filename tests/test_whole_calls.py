@@ -185,6 +185,23 @@ async def test_behind_a_public_name_there_is_nothing_but_wavix(tmp_path):
             assert refusal.value.status == 403
 
 
+async def test_a_call_in_progress_ends_before_a_bot_that_is_told_to(tmp_path):
+    async with telephone(tmp_path, WAVIX_DRAIN_SECS="30") as (emulator, bot):
+        call = await emulator.dial(NUMBER, ScriptedCaller(talk()), from_number=CALLER)
+        await bot.tells("call")
+        bot.process.terminate()
+        async with aiohttp.ClientSession() as http:
+            while True:
+                async with http.get(f"{bot.url}/ready") as response:
+                    if response.status == 503:
+                        break
+                await asyncio.sleep(0.05)
+        await call.finished()
+        async with asyncio.timeout(30):
+            await bot.process.wait()
+    assert heard_secs(tmp_path / call.id, GOODBYE_HZ) == pytest.approx(GOODBYE_SECS, abs=0.05)
+
+
 async def test_a_number_is_configured_by_name(tmp_path):
     async with telephone(tmp_path, "--configure-number", KEYS_NUMBER) as (emulator, bot):
         script = [*talk(Press("1#")), WaitForBot("speaking", 0, 20)]

@@ -10,7 +10,7 @@ import json
 import time
 import traceback
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any, Final
 
 from fastapi import APIRouter, HTTPException, Request, Response, WebSocket
@@ -28,6 +28,7 @@ from pipecat_wavix.errors import (
     WavixStreamError,
 )
 from pipecat_wavix.server.call import WavixCallData
+from pipecat_wavix.server.drain import drained_on_sigterm
 from pipecat_wavix.server.logs import PREFIX, keep_secret_paths_out_of_logs
 from pipecat_wavix.server.metrics import CONTENT_TYPE
 from pipecat_wavix.server.settings import WavixSettings
@@ -127,7 +128,8 @@ def wavix_router(
 
     @asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
-        with _imports_are_not_collected():
+        drained = drained_on_sigterm(board.drain) if settings.drain_secs else nullcontext()
+        with _imports_are_not_collected(), drained:
             async with client:
                 board.open()
                 try:

@@ -32,6 +32,8 @@ class WavixSettings(BaseModel):
         from_number: The caller id of calls that do not name one.
         max_calls: How many calls this process takes at a time. More are refused before they are
             answered, so that those in progress stay whole.
+        drain_secs: How long calls in progress may go on after SIGTERM; 0: they are hung up at once.
+            Whatever stops the process has to have more patience than that.
         token_ttl_secs: How long a stream may take from our asking for it to its socket.
         start_timeout_secs: How long a socket may take from its opening to `start`.
         max_body_bytes: Of a webhook or a request.
@@ -46,6 +48,7 @@ class WavixSettings(BaseModel):
     operator_key: SecretStr | None = None
     from_number: str | None = None
     max_calls: int = Field(default=50, ge=1)
+    drain_secs: float = Field(default=0, ge=0, le=3600)
     token_ttl_secs: int = Field(default=60, ge=5, le=600)
     start_timeout_secs: float = Field(default=10, gt=0, le=60)
     max_body_bytes: int = Field(default=64 * 1024, ge=4096)
@@ -91,7 +94,7 @@ class WavixSettings(BaseModel):
         """Take them from the environment.
 
         `WAVIX_PUBLIC_URL` and `WAVIX_SECRET` have to be there; `WAVIX_OPERATOR_KEY`,
-        `WAVIX_FROM_NUMBER` and `WAVIX_MAX_CALLS` may.
+        `WAVIX_FROM_NUMBER`, `WAVIX_MAX_CALLS` and `WAVIX_DRAIN_SECS` may.
 
         Args:
             environ: The environment.
@@ -115,4 +118,4 @@ class WavixSettings(BaseModel):
             raise ValueError("; ".join(wrong)) from None
 
 
-_FROM_ENV = ("public_url", "secret", "operator_key", "from_number", "max_calls")
+_FROM_ENV = ("public_url", "secret", "operator_key", "from_number", "max_calls", "drain_secs")

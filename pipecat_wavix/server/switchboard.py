@@ -42,6 +42,8 @@ _TASKS_PER_CALL: Final = 8
 _TAG_CHARS: Final = 256
 """How much of a call's tag the bot is told: it travels in a URL."""
 
+_DRAIN_LOOK_SECS: Final = 0.2
+
 _END_TIMEOUT_SECS: Final = 10.0
 """How long what remains to be done at an end may take."""
 
@@ -374,6 +376,14 @@ class Switchboard:
         self._watches.discard(watch)
         if not watch.cancelled() and (error := watch.exception()):
             _report(watch.get_name(), error)
+
+    async def drain(self) -> None:
+        """Take no more calls, and wait until those in progress have ended, for a bounded time."""
+        self._closed = True
+        for _ in range(round(self._settings.drain_secs / _DRAIN_LOOK_SECS)):
+            if not len(self._lines):
+                return
+            await asyncio.sleep(_DRAIN_LOOK_SECS)
 
     async def close(self) -> None:
         """Take no more calls, and stop what is under way. Calling it again changes nothing."""
