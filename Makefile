@@ -3,6 +3,8 @@
 
 PIPECAT_OLDEST := 1.13.0
 SOURCES := pipecat_wavix examples benchmarks tests
+# Most tests wait for a clock; the tests of one file stay in one process.
+PARALLEL := -n auto --dist loadfile
 
 .PHONY: help demo test test-oldest bench format clean
 
@@ -18,12 +20,12 @@ test: .venv/ready
 	.venv/bin/ruff check $(SOURCES)
 	.venv/bin/ruff format --check $(SOURCES)
 	.venv/bin/mypy
-	.venv/bin/python -m pytest --cov=pipecat_wavix --cov-branch --cov-report=
+	.venv/bin/python -m pytest $(PARALLEL)
 	.venv/bin/python tests/coverage_of_pure_modules.py
 
 # make test-oldest: the tests on the oldest supported Pipecat
 test-oldest: .venv-oldest/ready
-	.venv-oldest/bin/python -m pytest
+	.venv-oldest/bin/python -m pytest $(PARALLEL)
 
 # make bench: every claim, measured beside a peer in the same run
 bench: .venv/ready
