@@ -5,27 +5,33 @@ PIPECAT_OLDEST := 1.13.0
 SOURCES := pipecat_wavix examples benchmarks tests
 # Most tests wait for a clock; the tests of one file stay in one process.
 PARALLEL := -n auto --dist loadfile
+CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: help demo test test-oldest bench format clean
+.PHONY: help demo test test-browser test-oldest bench format clean
 
 help:
 	@sed -n 's/^# \(make [a-z-]*\): /\1\t/p' Makefile
 
-# make demo: starts examples/parrot.py and calls it (CALLER=file.wav speaks in your voice)
+# make demo: starts examples/parrot.py, calls it (CALLER=file.wav speaks in your voice), lets you
 demo: .venv-demo/ready
 	@.venv-demo/bin/python examples/demo.py $(if $(CALLER),--caller $(CALLER))
 
-# make test: linters, types and tests, on the newest Pipecat
+# make test: linters, types and tests, on the newest Pipecat; the browser's where there is Chromium
 test: .venv/ready
 	.venv/bin/ruff check $(SOURCES)
 	.venv/bin/ruff format --check $(SOURCES)
 	.venv/bin/mypy
-	.venv/bin/python -m pytest $(PARALLEL)
+	$(if $(CHROMIUM),,@echo "No Chromium here: the tests of the handset's page are left out.")
+	.venv/bin/python -m pytest $(if $(CHROMIUM),,-m "not browser") $(PARALLEL)
 	.venv/bin/python tests/coverage_of_pure_modules.py
 
-# make test-oldest: the tests on the oldest supported Pipecat
+# make test-browser: the tests of the handset's page, which need Chromium
+test-browser: .venv/ready
+	.venv/bin/python -m pytest -m browser
+
+# make test-oldest: the tests on the oldest supported Pipecat, of which the page knows nothing
 test-oldest: .venv-oldest/ready
-	.venv-oldest/bin/python -m pytest $(PARALLEL)
+	.venv-oldest/bin/python -m pytest -m "not browser" $(PARALLEL)
 
 # make bench: every claim, measured beside a peer in the same run
 bench: .venv/ready
@@ -45,7 +51,7 @@ clean:
 	rm -rf .venv .venv-demo .venv-oldest .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 
 .venv/ready: pyproject.toml
-	@./install.sh .venv '.[test]'
+	@./install.sh .venv '.[test,browser]'
 
 .venv-demo/ready: pyproject.toml
 	@./install.sh .venv-demo '.[demo]'

@@ -1,7 +1,8 @@
 """Holds a call on this machine: starts an emulated Wavix and parrot.py, and dials the bot's number.
 
 All that a real call has is there: the webhook, the answer, the signed media socket, the hang-up.
-The caller's voice is an offline synthesizer's, or yours: `make demo CALLER=hello.wav`.
+The caller's voice is an offline synthesizer's, or yours: `make demo CALLER=hello.wav`. Then a page
+with a telephone opens, on which you can call the bot yourself; not with `HEADLESS=1`.
 """
 
 import argparse
@@ -12,8 +13,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from threading import Event
+
+from pipecat_wavix.cli.phone import can_open_browser
 
 HERE = Path(__file__).parent
 CALLS = Path("calls")
@@ -55,10 +59,21 @@ def main() -> int:
         wait_for(f"{bot}/ready", "the bot (see calls/bot.log)")
         dial = [COMMAND, "dial", NUMBER, "--emulator", wavix, *voice, "--barge-in-say", BARGE_IN]
         status = subprocess.run(dial, check=False).returncode  # noqa: S603
-    if status == 0:
-        print("\nListen to the recording: left the caller, right what the caller heard.")
-        print("The trace is every message; what the bot logged is in calls/bot.log.")
+        if status == 0:
+            print("\nListen to the recording: left the caller, right what the caller heard.")
+            print("The trace is every message; what the bot logged is in calls/bot.log.")
+            if can_open_browser():
+                call_by_hand(wavix)
     return status
+
+
+def call_by_hand(wavix: str) -> None:
+    """Let whoever watches call the bot in a browser, until they have had enough."""
+    phone = [COMMAND, "phone", NUMBER, "--emulator", wavix]
+    if subprocess.run(phone, check=False).returncode == 0:  # noqa: S603
+        print("Now it is your turn: press Call, and speak. Ctrl-C ends the demo.")
+        with suppress(KeyboardInterrupt):
+            Event().wait()
 
 
 def start(processes: ExitStack, command: list[str], **options: object) -> None:

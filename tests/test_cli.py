@@ -243,7 +243,7 @@ def test_without_a_voice_what_is_to_be_said_is_refused(tmp_path, monkeypatch):
     def speechless(text):
         raise ModuleNotFoundError("a voice needs eSpeak NG", name="espeakng_loader")
 
-    monkeypatch.setattr(cli, "speak", speechless)
+    monkeypatch.setattr("pipecat_wavix.cli.call.speak", speechless)
     assert "a voice needs eSpeak NG" in usage("call", "ws://bot", "--out", tmp_path, "--say", "hi")
 
 
@@ -256,12 +256,13 @@ def test_turns_are_the_files_then_the_texts_and_the_barge_in_can_be_a_text(
         seen.update(turns=turns, **options)
         return []
 
-    async def no_call(url, caller, settings, out):
+    async def no_call(url, caller, settings, out, console):
         seen.update(url=url, settings=settings)
 
-    monkeypatch.setattr(cli, "speak", str.encode)
-    monkeypatch.setattr(cli, "conversation", remember)
-    monkeypatch.setattr(cli, "_call", no_call)
+    monkeypatch.setattr("pipecat_wavix.cli.call.speak", str.encode)
+    monkeypatch.setattr("pipecat_wavix.cli.call.conversation", remember)
+    monkeypatch.setattr("pipecat_wavix.cli.call.held", no_call)
+    monkeypatch.setattr("pipecat_wavix.cli.call.show", lambda *_: None)
     arguments = ["call", "ws://bot", "--out", str(tmp_path), "--say", "one", "--say", "two"]
     arguments += [
         "--caller",

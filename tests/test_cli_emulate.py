@@ -13,6 +13,7 @@ import aiohttp
 import numpy as np
 import pytest
 from emulated import NUMBER, PATIENCE_SECS, TONE, an_account, settings, wav
+from rich.console import Console
 from typer.testing import CliRunner
 from websockets.exceptions import ConnectionClosed
 
@@ -159,10 +160,11 @@ async def test_a_bot_is_called_through_an_emulator_in_another_process(tmp_path):
 def test_keys_are_pressed_after_all_that_is_spoken(monkeypatch):
     bodies = []
 
-    async def remember(_emulator, body):
+    async def remember(_emulator, body, _console):
         bodies.append(body)
 
-    monkeypatch.setattr(dial_module, "_dial", remember)
+    monkeypatch.setattr(dial_module, "_dialled", remember)
+    monkeypatch.setattr(dial_module, "_show", lambda *_: None)
     monkeypatch.setattr(dial_module, "speak", lambda text: TONE)
     arguments = ("--say", "hello", "--barge-in-say", "stop", "--press", "12", "--press", "#")
     assert invoked("dial", NUMBER, *arguments)[0] == 0
@@ -174,7 +176,7 @@ def test_keys_are_pressed_after_all_that_is_spoken(monkeypatch):
     assert "from" not in body
 
 
-async def test_a_call_in_which_nothing_is_heard_is_a_failure(monkeypatch):
+async def test_a_call_in_which_nothing_is_heard_is_a_failure():
     async with Emulator(settings()) as emulator:
 
         async def answer():
@@ -185,14 +187,17 @@ async def test_a_call_in_which_nothing_is_heard_is_a_failure(monkeypatch):
 
         answering = asyncio.create_task(answer())
         body = {"to": NUMBER, "script": [{"pause": 0.1}, {"hang_up": True}]}
+        call = await dial_module._dialled(emulator.base_url, body, Console())
         with pytest.raises(dial_module.NoCallError, match="answered, and nothing was heard"):
-            await dial_module._dial(emulator.base_url, body)
+            dial_module._show(call, Console())
         await answering
 
 
 async def test_a_dial_that_is_interrupted_hangs_up():
     async with Emulator(settings()) as emulator:
-        dialling = asyncio.create_task(dial_module._dial(emulator.base_url, {"to": NUMBER}))
+        dialling = asyncio.create_task(
+            dial_module._dialled(emulator.base_url, {"to": NUMBER}, Console())
+        )
         while not emulator.calls:
             await asyncio.sleep(0.01)
         (call,) = emulator.calls.values()
@@ -206,7 +211,7 @@ async def test_a_dial_that_is_interrupted_hangs_up():
 async def test_what_the_emulator_refuses_is_told():
     async with Emulator(settings()) as emulator:
         with pytest.raises(dial_module.NoCallError, match="is not a number of the account"):
-            await dial_module._dial(emulator.base_url, {"to": "+19995550100"})
+            await dial_module._dialled(emulator.base_url, {"to": "+19995550100"}, Console())
 
 
 def invoked(*arguments):

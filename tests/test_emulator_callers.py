@@ -6,19 +6,23 @@ import numpy as np
 import pytest
 
 from pipecat_wavix.emulator.callers import (
-    Ear,
+    BeginStep,
+    ChangeNetwork,
     HangUp,
     LiveCaller,
     Pause,
     Press,
     Say,
     ScriptedCaller,
+    WaitForAnswer,
     WaitForBot,
     conversation,
     load_wav,
     resampled,
 )
+from pipecat_wavix.emulator.ear import Ear
 from pipecat_wavix.emulator.keys import HeldKey
+from pipecat_wavix.emulator.network import NetworkSettings
 
 START = 1000.0
 SILENCE = bytes(960)
@@ -240,6 +244,43 @@ def test_a_live_caller_drops_the_oldest_of_too_much_voice():
     assert talk(caller, frames=3) == "23."
 
 
+def test_a_live_caller_with_a_prebuffer_begins_when_it_is_full():
+    caller = LiveCaller(prebuffer_secs=0.04)
+    caller.feed(word(1))
+    assert talk(caller, frames=2) == ".."
+    caller.feed(word(2))
+    assert talk(caller, frames=3) == "12."
+
+
+def test_a_live_caller_that_ran_dry_fills_its_prebuffer_again():
+    caller = LiveCaller(prebuffer_secs=0.04)
+    caller.feed(word(1) + word(2))
+    assert talk(caller, frames=3) == "12."
+    caller.feed(word(3))
+    assert talk(caller, frames=1) == "."
+    caller.feed(word(4))
+    assert talk(caller, frames=3) == "34."
+
+
+def test_a_live_caller_with_a_prebuffer_leaves_out_silence_where_too_much_waits():
+    caller = LiveCaller(prebuffer_secs=0.02)
+    quiet = bytes(960)
+    caller.feed(quiet)
+    caller.feed(quiet)
+    caller.feed(b"\0\1" * 480)
+    caller.feed(quiet)
+    caller.feed(b"\0\2" * 480)
+    assert caller.dropped_samples == 480
+    said = [caller.frame(START, False) for _ in range(5)]
+    assert said == [quiet, quiet, b"\0\1" * 480, b"\0\2" * 480, quiet]
+
+
+@pytest.mark.parametrize("secs", [-0.1, 0.6])
+def test_a_live_caller_has_a_prebuffer_that_its_buffer_can_hold(secs):
+    with pytest.raises(ValueError, match=rf"prebuffer_secs is {secs}: give 0 to 0\.5"):
+        LiveCaller(prebuffer_secs=secs)
+
+
 def test_a_live_caller_hangs_up_at_once():
     caller = LiveCaller()
     caller.feed(word(1))
@@ -363,3 +404,65 @@ def test_what_is_no_wav_is_refused_with_its_name_and_what_is_accepted(tmp_path, 
 def test_a_missing_file_is_an_os_error_with_its_name(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"gone\.wav"):
         load_wav(tmp_path / "gone.wav")
+
+
+def test_an_answer_is_waited_for_from_the_end_of_what_was_said():
+    script = [Say(word(1, 2)), WaitForAnswer(1.0), Say(word(2)), HangUp()]
+    assert talk(ScriptedCaller(script), "    bb") == "11...2!"
+    assert talk(ScriptedCaller(script)) == "11" + "." * 50 + "2!"
+
+
+def test_an_answer_is_heard_for_so_long_or_to_its_end():
+    script = [Say(word(1, 2)), WaitForAnswer(1.0, 0.1), HangUp()]
+    assert talk(ScriptedCaller(script), "  bbbbbbbbbb") == "11.....!"
+    assert talk(ScriptedCaller(script), "  bb") == "11" + "." * (2 + 50) + "!"
+
+
+def test_a_greeting_answers_the_beginning_of_the_call():
+    assert talk(ScriptedCaller([WaitForAnswer(1.0), HangUp()]), "   bb") == "....!"
+
+
+def test_what_the_bot_was_saying_before_is_no_answer():
+    script = [Pause(0.1), Say(word(1, 3)), WaitForAnswer(0.2), HangUp()]
+    assert talk(ScriptedCaller(script), "b" * 14) == ".....111" + "." * 10 + "!"
+
+
+def test_what_is_cut_off_by_the_caller_is_no_answer_but_what_goes_on_is():
+    script = [Say(word(1, 10)), WaitForAnswer(3.0), HangUp()]
+    in_the_middle = " " * 5
+    assert talk(ScriptedCaller(script), in_the_middle + "b" * 20) == "1" * 10 + "." * 150 + "!"
+    on_and_on = in_the_middle + "b" * 100
+    assert talk(ScriptedCaller(script), on_and_on) == "1" * 10 + "." * 50 + "!"
+
+
+def test_keys_are_answered_as_words_are():
+    script = [Press("1", 0.04, 0.02), WaitForAnswer(1.0), HangUp()]
+    assert talk(ScriptedCaller(script), "    b") == "k1k1...!"
+
+
+def test_an_aside_takes_no_time():
+    caller = ScriptedCaller([BeginStep(1), Say(word(1)), ChangeNetwork({"delay_ms": 9}), HangUp()])
+    assert caller.frame(START, False) == BeginStep(1)
+    assert caller.frame(START, False) == word(1)
+    assert caller.frame(START + 0.02, True) == ChangeNetwork({"delay_ms": 9})
+    assert caller.frame(START + 0.02, True) is None
+
+
+def test_a_change_of_the_network_leaves_the_rest_as_it_is():
+    before = NetworkSettings(jitter_ms=5, seed=7)
+    assert ChangeNetwork({"loss": 0.1}).applied(before) == NetworkSettings(
+        jitter_ms=5, loss=0.1, seed=7
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"delay_ms": -1}, "delay_ms is -1: give 0 to 10000"),
+        ({"seed": 1}, "there is no .'seed'. that can change: give one of delay_ms"),
+        ({"noise": 1}, "there is no .'noise'. that can change"),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        ChangeNetwork(changes)

@@ -93,3 +93,19 @@ def test_a_time_out_of_range_is_refused_with_the_way_out(name, value):
 def test_a_share_out_of_range_is_refused_with_the_way_out(name, value):
     with pytest.raises(ValueError, match=f"{name} is {value}: give a share from 0 to 1"):
         NetworkSettings(**{name: value})
+
+
+def test_faults_that_change_hold_from_then_on_and_nothing_is_overtaken():
+    network = link(delay_ms=300)
+    assert network.arrival(5.0) == pytest.approx(5.3)
+    network.change(NetworkSettings(delay_ms=50, loss=1.0))
+    assert network.lost()
+    assert network.arrival(5.1) == pytest.approx(5.3)
+    assert network.arrival(6.0) == pytest.approx(6.05)
+
+
+def test_a_change_begins_no_new_series_of_accidents():
+    changed, same = link(jitter_ms=50, seed=7), link(jitter_ms=50, seed=7)
+    assert changed.arrival(0.0) == same.arrival(0.0)
+    changed.change(NetworkSettings(jitter_ms=50, seed=8))
+    assert arrivals(changed) == arrivals(same)

@@ -14,13 +14,16 @@ from pipecat_wavix import __version__
 from pipecat_wavix.emulator.events import (
     Began,
     Ended,
+    NetworkChanged,
     Notified,
     Pressed,
     Received,
     Requested,
     Sent,
     Sound,
+    StepBegan,
 )
+from pipecat_wavix.emulator.network import NetworkSettings
 from pipecat_wavix.emulator.recording import Recording
 from pipecat_wavix.phoneline import Cleared, MarkPlayed, Step, Underrun
 from pipecat_wavix.protocol import (
@@ -117,7 +120,8 @@ def test_a_traced_message_has_the_fields_that_are_their_defaults_too(tmp_path):
 
 
 def test_a_message_from_the_bot_is_traced_with_its_fate(tmp_path):
-    media = PlayMedia(media=PlayPayload(payload=bytes(640)), stream_id="other")
+    payload = bytes(636) + b"\x00\x80\xff\x7f"
+    media = PlayMedia(media=PlayPayload(payload=payload), stream_id="other")
     traced = lines(
         record(tmp_path, Received(START, media, "other_stream"), Received(START, Clear(), "used"))
     )
@@ -125,6 +129,7 @@ def test_a_message_from_the_bot_is_traced_with_its_fate(tmp_path):
         "t": 0,
         "dir": "from_bot",
         "fate": "other_stream",
+        "peak": 32768,
         "message": {"event": "media", "media": {"payload": 640}, "stream_id": "other"},
     }
     assert traced[2]["message"] == {"event": "clear"}
@@ -163,6 +168,16 @@ def test_a_key_is_traced(tmp_path):
         "event": "pressed",
         "key": "#",
     }
+
+
+def test_a_step_of_a_script_and_another_network_are_traced(tmp_path):
+    network = NetworkSettings(delay_ms=300, mark_loss=0.3, seed=7)
+    traced = lines(record(tmp_path, StepBegan(START, 3), NetworkChanged(START + 1, network)))[1:]
+    assert traced == [
+        {"t": 0, "dir": "line", "event": "step", "number": 3},
+        {"t": 1, "dir": "line", "event": "network", "delay_ms": 300, "jitter_ms": 0, "loss": 0}
+        | {"mark_loss": 0.3, "mark_double": 0, "seed": 7},
+    ]
 
 
 def test_the_accounts_requests_and_webhooks_are_traced_also_before_the_call(tmp_path):

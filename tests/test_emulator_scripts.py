@@ -7,7 +7,16 @@ import pytest
 from emulated import TONE, wav
 from hypothesis import given, strategies as st
 
-from pipecat_wavix.emulator.callers import HangUp, Pause, Press, Say, WaitForBot
+from pipecat_wavix.emulator.callers import (
+    BeginStep,
+    ChangeNetwork,
+    HangUp,
+    Pause,
+    Press,
+    Say,
+    WaitForAnswer,
+    WaitForBot,
+)
 from pipecat_wavix.emulator.scripts import read_script, write_script
 
 SCRIPT = [
@@ -16,6 +25,9 @@ SCRIPT = [
     WaitForBot("quiet", 1.0, 60.0),
     Pause(0.5),
     Press("12#"),
+    BeginStep(6),
+    WaitForAnswer(3.0, 1.5),
+    ChangeNetwork({"delay_ms": 300.0, "mark_loss": 0.3}),
     HangUp(),
 ]
 
@@ -55,6 +67,12 @@ def test_text_is_spoken_by_the_voice(monkeypatch):
         ({"pause": True}, "pause must be 0 to 3600 seconds"),
         ({"press": "x"}, "the key is 'x'"),
         ({"hang_up": False}, "hang_up has a value"),
+        ({"answer": "soon"}, "answer must be 0 to 3600 seconds"),
+        ({"network": 1}, "network has a value"),
+        ({"network": {"delay_ms": True}}, "delay_ms must be a number"),
+        ({"network": {"delay_ms": -1}}, "delay_ms is -1"),
+        ({"network": {"x": 1}}, "there is no .'x'. that can change"),
+        ({"step": True}, "step has a value"),
     ],
 )
 def test_a_step_that_cannot_be_is_refused_with_its_number(step, message):
@@ -77,7 +95,9 @@ def test_an_action_of_another_kind_cannot_be_written():
 
 
 _values = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4)
-_kinds = st.sampled_from(["wav", "wait", "pause", "press", "hang_up", "secs", "timeout_secs", "x"])
+_kinds = st.sampled_from(
+    ["wav", "wait", "pause", "press", "hang_up", "secs", "timeout_secs", "answer", "step", "x"]
+)
 
 
 @given(st.lists(st.dictionaries(_kinds, _values, max_size=3) | _values, max_size=3))

@@ -3,8 +3,16 @@
 import numpy as np
 import pytest
 
-from pipecat_wavix.emulator.events import Began, Ended, Pressed, Received, Sent, Sound
-from pipecat_wavix.emulator.summary import Measure, audible_samples
+from pipecat_wavix.emulator.events import (
+    Began,
+    Ended,
+    Pressed,
+    Received,
+    Sent,
+    Sound,
+    StepBegan,
+)
+from pipecat_wavix.emulator.summary import Measure, Spell, audible_samples
 from pipecat_wavix.phoneline import Cleared, MarkPlayed, Step, Underrun
 from pipecat_wavix.protocol import (
     Clear,
@@ -270,3 +278,18 @@ def test_a_sample_of_one_hundredth_of_full_scale_is_audible(level, audible):
 
 def test_the_most_negative_sample_is_audible():
     assert audible_samples(pcm((0, 1), level=-32_768)) == (0, 1)
+
+
+def test_who_spoke_when_counts_from_the_start_and_a_short_pause_is_within():
+    pause = " " * 20
+    summary = measured(*sounds(("cc" + " " * 28, "  bb  bb" + pause + "bb")))
+    assert summary.caller_spells == (Spell(pytest.approx(0), pytest.approx(0.04)),)
+    assert summary.bot_spells == (
+        Spell(pytest.approx(0.04), pytest.approx(0.16)),
+        Spell(pytest.approx(0.56), pytest.approx(0.60)),
+    )
+
+
+def test_the_steps_of_a_script_are_told_with_their_times():
+    summary = measured(StepBegan(START, 1), StepBegan(START + 1.5, 2))
+    assert summary.steps == ((1, 0.0), (2, 1.5))

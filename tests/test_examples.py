@@ -1,6 +1,7 @@
 """The examples, as a newcomer meets them: real processes, real sockets, real time."""
 
 import json
+import os
 import subprocess
 import sys
 import wave
@@ -41,6 +42,7 @@ def test_the_demo_holds_a_call_in_which_the_caller_is_repeated_and_cuts_in(tmp_p
         capture_output=True,
         text=True,
         timeout=240,
+        env=os.environ | {"HEADLESS": "1"},
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert "Clear at" in run.stdout

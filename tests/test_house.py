@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "frames": set(),
     "playback": set(),
     "resampler": set(),
+    "timeline": set(),
     # floor 2
     "protocol": set(),
     "tokens": set(),
@@ -27,7 +28,7 @@ MAY_IMPORT = {
     "phoneline": {"protocol"},
     "client": {"errors", "webhooks"},
     # floor 4: the truth
-    "emulator": {"protocol", "phoneline"},
+    "emulator": {"protocol", "phoneline", "timeline"},
     # floor 4: the bot
     "transport": {
         *("client", "errors", "frames", "playback", "protocol", "resampler", "webhooks"),
@@ -35,9 +36,10 @@ MAY_IMPORT = {
     # floor 5
     "serializer": {"client", "errors", "frames", "protocol", "resampler"},
     "server": {"client", "errors", "tokens", "transport", "webhooks"},
+    "testing": {"emulator", "protocol", "timeline"},
     # floor 6
     "runner": {"client", "errors", "protocol", "server", "transport"},
-    "cli": {"emulator", "phoneline", "protocol"},
+    "cli": {"emulator", "phoneline", "protocol", "timeline"},
 }
 # Rooms that take the time and the bytes as arguments, and know neither loops nor logs.
 PURE = [
@@ -46,10 +48,14 @@ PURE = [
     *("client/answers", "client/checks", "client/reading", "client/types"),
     *("emulator/network", "emulator/leg", "emulator/callers", "emulator/keys", "emulator/mixer"),
     *("emulator/record", "emulator/numbers", "emulator/bodies", "emulator/faults"),
-    *("emulator/collect", "emulator/callees", "emulator/keypad"),
+    *("timeline/model", "timeline/sound", "timeline/reading", "timeline/playing"),
+    *("timeline/merging", "timeline/verdicts", "timeline/differences", "timeline/report"),
+    *("emulator/collect", "emulator/callees", "emulator/keypad", "emulator/ear"),
+    *("emulator/scenario_words", "emulator/expectations", "emulator/junit"),
+    *("emulator/handset/bulletin", "emulator/replay", "testing/hearing"),
 ]
 # Rooms of the truth: a bot's framework has no place there.
-WITHOUT_PIPECAT = ["protocol", "phoneline", "emulator", "client", "cli"]
+WITHOUT_PIPECAT = ["protocol", "phoneline", "emulator", "timeline", "client", "cli"]
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 

@@ -24,8 +24,6 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
 from pipecat_wavix import WavixParams, WavixTransport, runner
-from pipecat_wavix.emulator import Call, Emulator, EmulatorSettings, Say, ScriptedCaller
-from pipecat_wavix.emulator.callers import conversation
 from pipecat_wavix.runner import _OnlyTheseRoutes, _wavix_start
 from pipecat_wavix.server.call import Session
 
@@ -304,8 +302,8 @@ def test_a_bot_without_an_emulator_ends_with_the_way_out():
     assert "Traceback" not in run.stderr
 
 
-async def test_a_number_that_is_not_the_accounts_is_refused_by_name():
-    async with Emulator(EmulatorSettings(port=0)) as emulator:
+async def test_a_number_that_is_not_the_accounts_is_refused_by_name(wavix_emulator):
+    async with wavix_emulator() as emulator:
         run = await asyncio.to_thread(
             run_clerk,
             *("-t", "wavix", "--configure-number", "+13035550100"),
@@ -316,14 +314,13 @@ async def test_a_number_that_is_not_the_accounts_is_refused_by_name():
     assert "Traceback" not in run.stderr
 
 
-async def test_the_same_bot_runs_on_every_other_transport():
+async def test_the_same_bot_runs_on_every_other_transport(wavix_call):
     async with bot_process() as bot, aiohttp.ClientSession() as http:
         async with http.get(f"{bot.url}/client/") as page:
             assert page.status == 200
         # What Pipecat's own runner opens to carriers, the emulator can call as well.
-        caller = ScriptedCaller(conversation([Say(bytes(480)).pcm]))
-        summary = await Call(f"ws{bot.url.removeprefix('http')}/ws", caller).run()
-        assert summary.bot_secs > 0.3
+        async with wavix_call(f"ws{bot.url.removeprefix('http')}/ws") as call:
+            assert (await call.hear()).secs > 0.3
         assert (await bot.tells("call"))["direction"] is None
 
 

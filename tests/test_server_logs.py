@@ -27,10 +27,11 @@ def logger():
     logger.addHandler(logger.lines)
     keep_secret_paths_out_of_logs()
     keep_secret_paths_out_of_logs()
-    level, logger.level = logger.level, 1
+    level = logger.level
+    logger.setLevel(1)
     yield logger
     logger.removeHandler(logger.lines)
-    logger.level = level
+    logger.setLevel(level)
 
 
 @pytest.mark.parametrize("path", PATHS[:2])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import aiohttp
 
+from pipecat_wavix.cli.scripted import Held, NoCallError, hold_all, load_all
 from pipecat_wavix.cli.table import show
 from pipecat_wavix.emulator.callers import (
     ANSWER_TIMEOUT_SECS,
@@ -24,19 +25,17 @@ from pipecat_wavix.emulator.callers import (
     load_wav,
 )
 from pipecat_wavix.emulator.platform_settings import DEFAULT_PORT
+from pipecat_wavix.emulator.scenario import Scenario
 from pipecat_wavix.emulator.scripts import write_script
-from pipecat_wavix.emulator.summary import CallSummary, ClearTimes
+from pipecat_wavix.emulator.summary import CallSummary, ClearTimes, Spell
 from pipecat_wavix.emulator.voice import speak
 
 if TYPE_CHECKING:
     import typer
+    from rich.console import Console
 
 WAIT_SECS: Final = 30
 """How long one request waits for the end of the call."""
-
-
-class NoCallError(Exception):
-    """The emulator could not be asked, or said no; the message says why."""
 
 
 def add_dial(app: "typer.Typer") -> None:
@@ -73,8 +72,46 @@ def add_dial(app: "typer.Typer") -> None:
         barge_in_after_ms: Annotated[
             int, typer.Option(help="How much of that answer to let pass.", min=0)
         ] = 800,
+        script: Annotated[
+            list[Path] | None,
+            typer.Option(
+                help="What the caller does and what is expected: YAML, see docs/scripts.md.",
+                exists=True,
+                dir_okay=False,
+            ),
+        ] = None,
+        junit: Annotated[
+            Path | None,
+            typer.Option(help="Where to write what came of the scripts, as XML.", dir_okay=False),
+        ] = None,
     ) -> None:
-        """Call a number of the emulator: hear the bot, speak and listen, press keys, hang up."""
+        """Call a number of the emulator: hear the bot, speak and listen, press keys, hang up.
+
+        Or do what scripts say: exit status 1 if a call was not as its script expects.
+        """
+        from rich.console import Console
+
+        if script and (caller or say or press or barge_in_say):
+            raise typer.BadParameter("a script says what the caller does: give --script alone")
+        console = Console()
+
+        async def call(actions: Sequence[Action]) -> dict[str, Any]:
+            body = {"to": number, "script": write_script(actions)}
+            if from_:
+                body["from"] = from_
+            return await _dialled(emulator, body, console)
+
+        async def hold(scenario: Scenario) -> Held:
+            answered = await call([scenario.network, *scenario.script])
+            return _summary(answered["summary"]), _folder(answered)
+
+        if script:
+            scenarios = load_all(script)
+            try:
+                raise typer.Exit(not hold_all(scenarios, hold, console, junit))
+            except OSError as error:
+                typer.echo(f"pipecat-wavix: {error}", err=True)
+                raise typer.Exit(1) from error
         try:
             turns = [load_wav(path) for path in caller or []] + [speak(text) for text in say or []]
             spoken = conversation(
@@ -82,14 +119,11 @@ def add_dial(app: "typer.Typer") -> None:
                 barge_in=speak(barge_in_say) if barge_in_say else None,
                 barge_in_after_secs=barge_in_after_ms / 1000,
             )
-            script = _with_keys(spoken, press or [])
+            actions = _with_keys(spoken, press or [])
         except (ValueError, ModuleNotFoundError) as error:
             raise typer.BadParameter(str(error)) from error
-        body = {"to": number, "script": write_script(script)}
-        if from_:
-            body["from"] = from_
         try:
-            asyncio.run(_dial(emulator, body))
+            _show(asyncio.run(call(actions)), console)
         except NoCallError as error:
             typer.echo(f"pipecat-wavix: {error}", err=True)
             raise typer.Exit(1) from error
@@ -107,11 +141,8 @@ def _with_keys(script: Sequence[Action], presses: Sequence[str]) -> list[Action]
     return [*spoken, *pressed, hang_up]
 
 
-async def _dial(emulator: str, body: dict[str, Any]) -> None:
-    """Make the call, and show what came of it; `NoCallError` if the bot was not heard."""
-    from rich.console import Console
-
-    console = Console()
+async def _dialled(emulator: str, body: dict[str, Any], console: "Console") -> dict[str, Any]:
+    """Make the call, and answer what the emulator says of it; `NoCallError` if there was none."""
     timeout = aiohttp.ClientTimeout(total=WAIT_SECS + 10)
     async with aiohttp.ClientSession(timeout=timeout) as http:
         base = f"{emulator.rstrip('/')}/_emulator"
@@ -130,19 +161,31 @@ async def _dial(emulator: str, body: dict[str, Any]) -> None:
         raise NoCallError(f"the call ended by an error: {call['error']}")
     if call["summary"] is None:
         raise NoCallError("the call was not answered")
-    summary = _summary(call["summary"])
-    folder = call["folder"]
-    files = [Path(folder, name) for name in ("recording.wav", "trace.jsonl")] if folder else []
+    return call
+
+
+def _show(call: dict[str, Any], console: "Console") -> None:
+    """Show what came of a call; `NoCallError` if the bot was not heard."""
+    summary, folder = _summary(call["summary"]), _folder(call)
+    files = [folder / name for name in ("recording.wav", "trace.jsonl")] if folder else []
     show(console, summary, files)
     if not summary.bot_secs:
         raise NoCallError("the call was answered, and nothing was heard")
 
 
+def _folder(call: dict[str, Any]) -> Path | None:
+    return Path(call["folder"]) if call["folder"] else None
+
+
 def _summary(fields: dict[str, Any]) -> CallSummary:
-    clears = tuple(ClearTimes(**clear) for clear in fields["clears"])
-    return CallSummary(
-        **{**fields, "clears": clears, "answers_secs": tuple(fields["answers_secs"])}
-    )
+    read = {
+        "clears": tuple(ClearTimes(**clear) for clear in fields["clears"]),
+        "answers_secs": tuple(fields["answers_secs"]),
+        "caller_spells": tuple(Spell(**spell) for spell in fields["caller_spells"]),
+        "bot_spells": tuple(Spell(**spell) for spell in fields["bot_spells"]),
+        "steps": tuple((number, secs) for number, secs in fields["steps"]),
+    }
+    return CallSummary(**{**fields, **read})
 
 
 async def _asked(

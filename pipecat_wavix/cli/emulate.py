@@ -93,14 +93,20 @@ def add_emulate(app: "typer.Typer") -> None:
             raise typer.Exit(1) from error
 
 
-async def _emulate(settings: EmulatorSettings) -> None:
-    # Here, and not for the other subcommands: it brings a web server.
-    from pipecat_wavix.emulator.app import Emulator
-
+def stop_signal() -> asyncio.Event:
+    """An event that is set when the process is to end: by Ctrl-C, or by whoever started it."""
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):  # on Windows, where Ctrl-C cancels instead
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped
+
+
+async def _emulate(settings: EmulatorSettings) -> None:
+    # Here, and not for the other subcommands: it brings a web server.
+    from pipecat_wavix.emulator.app import Emulator
+
+    stopped = stop_signal()
     logger.remove()
     logger.add(sys.stdout, level="INFO", format="{time:HH:mm:ss.SSS} {message}")
     async with Emulator(settings) as emulator:
@@ -112,6 +118,7 @@ async def _emulate(settings: EmulatorSettings) -> None:
             f"    export WAVIX_API_KEY={settings.api_key}",
             f"Call it: pipecat-wavix dial {next(iter(emulator.numbers)).number}"
             f" --emulator {emulator.base_url} --say hello",
+            f"Or by hand: {emulator.handset_url}",
         ):
             print(line, flush=True)  # noqa: T201 - it is what the command is for
         await stopped.wait()

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipecat_wavix.emulator.call import EmulatedCall
@@ -21,6 +22,8 @@ from pipecat_wavix.emulator.callees import Callees
 from pipecat_wavix.emulator.callers import Caller
 from pipecat_wavix.emulator.control import Control
 from pipecat_wavix.emulator.faults import Faults
+from pipecat_wavix.emulator.handset import PATH as HANDSET_PATH
+from pipecat_wavix.emulator.handset.routes import Handset
 from pipecat_wavix.emulator.numbers import Numbers
 from pipecat_wavix.emulator.platform import DEFAULT_CALLER, Platform
 from pipecat_wavix.emulator.platform_settings import EmulatorSettings
@@ -29,6 +32,9 @@ from pipecat_wavix.emulator.rest import RestApi
 
 SHUTDOWN_TIMEOUT_SECS: Final = 1
 """How long requests that are under way may take when the emulator ends."""
+
+MAX_HANDSET_MESSAGE_BYTES: Final = 64 * 1024
+"""The longest message of a handset's page: over a second of its voice."""
 
 
 class Emulator:
@@ -51,6 +57,11 @@ class Emulator:
         if host in ("0.0.0.0", "::", ""):  # noqa: S104 - it is compared, not bound
             host = "127.0.0.1"
         return f"http://{f'[{host}]' if ':' in host else host}:{self._port}"
+
+    @property
+    def handset_url(self) -> str:
+        """Where its handset is: a page for a browser."""
+        return self.base_url + HANDSET_PATH
 
     @property
     def numbers(self) -> Numbers:
@@ -100,7 +111,9 @@ class Emulator:
                 uvicorn.Config(
                     self._app(),
                     lifespan="off",
-                    ws="none",
+                    ws="websockets-sansio",
+                    ws_max_size=MAX_HANDSET_MESSAGE_BYTES,
+                    ws_per_message_deflate=False,
                     log_config=None,
                     access_log=False,
                     server_header=False,
@@ -123,7 +136,11 @@ class Emulator:
         await self._stack.aclose()
 
     def _app(self) -> ASGIApp:
-        routes = [*Control(self.platform).routes, *RestApi(self.platform).routes]
+        routes: list[BaseRoute] = [
+            *Control(self.platform).routes,
+            *Handset(self.platform).routes,
+            *RestApi(self.platform).routes,
+        ]
         app: ASGIApp = Starlette(routes=routes)
         return _LocalOnly(app) if is_loopback(self.settings.host) else app
 
@@ -154,6 +171,9 @@ class _LocalOnly:
                 what = "Origin"
             else:
                 continue
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close"})  # not accepted: a bare 403
+                return
             message = f"The emulator listens for this machine alone; {what} is another's"
             response = JSONResponse({"success": False, "message": message}, 403)
             await response(scope, receive, send)

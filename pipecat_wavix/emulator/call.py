@@ -9,7 +9,7 @@ is done in tasks, which end with the call.
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
@@ -21,7 +21,9 @@ from pipecat_wavix.emulator.call_trace import CallTrace
 from pipecat_wavix.emulator.callees import Callee
 from pipecat_wavix.emulator.callers import Caller
 from pipecat_wavix.emulator.collect import Collection
+from pipecat_wavix.emulator.events import Observer
 from pipecat_wavix.emulator.keypad import Keypad
+from pipecat_wavix.emulator.network import NetworkSettings
 from pipecat_wavix.emulator.numbers import masked
 from pipecat_wavix.emulator.record import CallRecord, Direction, Phase
 from pipecat_wavix.emulator.refused import RefusedError
@@ -70,6 +72,7 @@ class EmulatedCall:
         callback_url: Where this call's events are sent, or `None`.
         streams: All of its streams.
         trace: What is kept of it.
+        observers: Told all that happens on the line; to be added to before the answer.
         over: Set when the call is over, its webhooks are sent and its recording is closed.
         error: What its caller raised, if it did; the call is over then.
     """
@@ -97,6 +100,7 @@ class EmulatedCall:
 
         self.streams = CallStreams(record.id, owner.new_id)
         self.trace = CallTrace(recordings / record.id if recordings else None)
+        self.observers: list[Observer] = [self.streams.observe, self.trace.observe]
         self.error: Exception | None = None
         self._telephone: Telephone | None = None
         self._summary: CallSummary | None = None
@@ -172,6 +176,13 @@ class EmulatedCall:
             ValueError: There is no such key.
         """
         self._caller.press(keys)
+
+    def change_network(self, network: NetworkSettings) -> None:
+        """Have other faults of the network from now on; `seed` is not used, the call has its own."""
+        network = replace(network, seed=self._settings.network.seed)
+        self._settings = replace(self._settings, network=network)
+        if self._telephone:
+            self._telephone.change_network(network)
 
     async def finished(self) -> CallSummary | None:
         """Wait until the call is over, its webhooks are sent and its recording is closed.
@@ -331,8 +342,7 @@ class EmulatedCall:
 
     def _answered(self) -> None:
         self.trace.open(self.id, asdict(self._settings))
-        observers = [self.streams.observe, self.trace.observe]
-        self._telephone = Telephone(self._caller, self._settings, observers)
+        self._telephone = Telephone(self._caller, self._settings, self.observers)
         self.streams.open(self._telephone)
         self._telephone.on_key = self._take_key
         self._move("answered")

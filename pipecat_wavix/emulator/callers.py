@@ -7,91 +7,61 @@ actions, and an action is anything with `frames`, so scripts of other kinds need
 
 import wave
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from itertools import chain, repeat
 from math import gcd
 from os import PathLike
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipecat_wavix.emulator.ear import SAME_TIME_SECS, Ear
 from pipecat_wavix.emulator.keys import HeldKey, press
+from pipecat_wavix.emulator.network import NetworkSettings
 from pipecat_wavix.protocol import FRAME_BYTES, FRAME_MS, SAMPLE_RATE
 
 SILENCE: Final = bytes(FRAME_BYTES)
 """20 ms in which the caller says nothing."""
-
-WORD_GAP_SECS: Final = 0.5
-"""A silence of the bot shorter than this is within its speech."""
 
 GREETING_TIMEOUT_SECS: Final = 2.0
 ANSWER_TIMEOUT_SECS: Final = 10.0
 SPEECH_TIMEOUT_SECS: Final = 60.0
 END_OF_SPEECH_SECS: Final = 1.0
 
+# In PCM16, -40 dB: what a live caller may leave out.
+_QUIET_LEVEL: Final = 328
+
 KEY_SECS: Final = 0.1
 """How long a key is held down, and how long none is after it, unless told otherwise."""
-
-# Times that are sums of frames must not miss their limit by a rounding.
-_SAME_TIME_SECS: Final = 1e-6
 
 
 class Caller(Protocol):
     """What a call needs of a caller."""
 
-    def frame(self, now: float, bot_audible: bool) -> bytes | HeldKey | None:
+    def frame(self, now: float, bot_audible: bool) -> "bytes | HeldKey | Aside | None":
         """Say the next 20 ms, or hold a key down for them.
 
         Args:
-            now: When they begin, in seconds; each call is 20 ms after the one before.
+            now: When they begin, in seconds; each call is 20 ms after the one before, but for the
+                one after an aside, which is for the same 20 ms.
             bot_audible: Whether the bot was heard in the 20 ms before.
 
         Returns:
-            960 bytes of PCM16 at 24 kHz, or the key that is down, or `None` to hang up.
+            960 bytes of PCM16 at 24 kHz, or the key that is down, or `None` to hang up; or an
+            aside, after which it is asked again at once.
         """
         ...
-
-
-class Ear:
-    """What a scripted caller remembers of what it heard."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self._began_at: float | None = None
-        self._spell_began_at: float | None = None
-        self._last_heard_at = 0.0
-
-    def listen(self, now: float, bot_audible: bool) -> None:
-        """Take in whether the bot was heard in the 20 ms before `now`."""
-        if self._began_at is None:
-            self._began_at = now
-        self.now = now
-        if bot_audible:
-            if self.spoken_secs is None:
-                self._spell_began_at = now
-            self._last_heard_at = now
-
-    @property
-    def spoken_secs(self) -> float | None:
-        """For how long the bot has been speaking, gaps between words included; else `None`."""
-        if self._spell_began_at is None or self.quiet_secs >= WORD_GAP_SECS - _SAME_TIME_SECS:
-            return None
-        return self.now - self._spell_began_at
-
-    @property
-    def quiet_secs(self) -> float:
-        """For how long the bot has not been heard, at most since the call began."""
-        began_at = self.now if self._began_at is None else self._began_at
-        return self.now - max(self._last_heard_at, began_at)
 
 
 class Action(Protocol):
     """One thing that a scripted caller does."""
 
-    def frames(self, ear: Ear) -> Iterator[bytes | HeldKey | None]:
+    def frames(self, ear: Ear) -> "Iterator[bytes | HeldKey | Aside | None]":
         """Yield 20 ms after 20 ms until it is done, each with or without a key, or `None` to hang up.
+
+        An aside is not a frame and takes no time.
 
         Args:
             ear: What the caller hears; up to date whenever the next frame is asked for.
@@ -111,8 +81,10 @@ class Say:
 
     def frames(self, ear: Ear) -> Iterator[bytes]:
         """Yield the speech, frame by frame."""
+        ear.begin_turn()
         for start in range(0, len(self.pcm), FRAME_BYTES):
             yield self.pcm[start : start + FRAME_BYTES].ljust(FRAME_BYTES, b"\0")
+        ear.end_turn()
 
 
 @dataclass(frozen=True)
@@ -143,13 +115,38 @@ class WaitForBot:
 
     def frames(self, ear: Ear) -> Iterator[bytes]:
         """Yield silence until it is so, or until the timeout."""
-        give_up_at = ear.now + self.timeout_secs - _SAME_TIME_SECS
+        give_up_at = ear.now + self.timeout_secs - SAME_TIME_SECS
         while ear.now < give_up_at and not self._reached(ear):
             yield SILENCE
 
     def _reached(self, ear: Ear) -> bool:
         lasted = ear.quiet_secs if self.state == "quiet" else ear.spoken_secs
-        return lasted is not None and lasted >= self.secs - _SAME_TIME_SECS
+        return lasted is not None and lasted >= self.secs - SAME_TIME_SECS
+
+
+@dataclass(frozen=True)
+class WaitForAnswer:
+    """Say nothing until the bot has answered what the caller last said or pressed.
+
+    Attributes:
+        timeout_secs: Give up if it has not begun so long after that.
+        secs: How much of the answer to hear; less if the bot stops before, 0 for its first sound.
+    """
+
+    timeout_secs: float
+    secs: float = 0.0
+
+    def frames(self, ear: Ear) -> Iterator[bytes]:
+        """Yield silence until it is so."""
+        give_up_at = ear.turn_ended_at + self.timeout_secs - SAME_TIME_SECS
+        while not ear.answered and ear.now < give_up_at:
+            yield SILENCE
+        while (
+            ear.answered
+            and ear.heard_secs < self.secs - SAME_TIME_SECS
+            and ear.quiet_secs < END_OF_SPEECH_SECS - SAME_TIME_SECS
+        ):
+            yield SILENCE
 
 
 @dataclass(frozen=True)
@@ -177,9 +174,11 @@ class Press:
 
     def frames(self, ear: Ear) -> Iterator[bytes | HeldKey]:
         """Yield the keys, each with the silence after it."""
+        ear.begin_turn()
         for key in self.keys:
             yield from press(key, self.secs_each)
             yield from Pause(self.gap_secs).frames(ear)
+        ear.end_turn()
 
 
 @dataclass(frozen=True)
@@ -189,6 +188,56 @@ class HangUp:
     def frames(self, ear: Ear) -> Iterator[None]:
         """Yield the hang-up."""
         return repeat(None)
+
+
+@dataclass(frozen=True)
+class BeginStep:
+    """Tell the observers that a step of a script begins.
+
+    Attributes:
+        number: Which, from 1 on.
+    """
+
+    number: int
+
+    def frames(self, ear: Ear) -> "Iterator[BeginStep]":
+        """Yield itself."""
+        yield self
+
+
+@dataclass(frozen=True)
+class ChangeNetwork:
+    """Have other faults of the network from now on.
+
+    Attributes:
+        changes: Values of `NetworkSettings`, by name; the others stay as they are.
+
+    Raises:
+        ValueError: A value is out of its range, or there is none of this name that can change.
+    """
+
+    changes: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        self.applied(NetworkSettings())
+
+    def frames(self, ear: Ear) -> "Iterator[ChangeNetwork]":
+        """Yield itself."""
+        yield self
+
+    def applied(self, network: NetworkSettings) -> NetworkSettings:
+        """The settings with the changes."""
+        names = [field.name for field in fields(network) if field.name != "seed"]
+        if unknown := set(self.changes) - set(names):
+            raise ValueError(
+                f"there is no {sorted(unknown)!a} that can change: give one of {', '.join(names)}"
+            )
+        changes: dict[str, Any] = dict(self.changes)
+        return replace(network, **changes)
+
+
+Aside = BeginStep | ChangeNetwork
+"""What a caller does beside what it says; it takes no time."""
 
 
 class ScriptedCaller:
@@ -202,7 +251,7 @@ class ScriptedCaller:
         self._ear = Ear()
         self._frames = chain.from_iterable(action.frames(self._ear) for action in script)
 
-    def frame(self, now: float, bot_audible: bool) -> bytes | HeldKey | None:
+    def frame(self, now: float, bot_audible: bool) -> bytes | HeldKey | Aside | None:
         """Say the next 20 ms; see `Caller`."""
         self._ear.listen(now, bot_audible)
         return next(self._frames, SILENCE)
@@ -214,12 +263,22 @@ class LiveCaller:
     Args:
         buffer_secs: The most of its voice that is kept until it is due; the oldest goes first, so
             that a live voice stays live.
+        prebuffer_secs: How much of it is awaited at first, and after each gap: a voice whose frames
+            come unevenly has no gaps within words then. Where twice as much waits, what is quiet is
+            left out, so that what once came late does not stay late.
+
+    Raises:
+        ValueError: The buffer holds no 20 ms, or less than the prebuffer.
     """
 
-    def __init__(self, buffer_secs: float = 0.5) -> None:
+    def __init__(self, buffer_secs: float = 0.5, prebuffer_secs: float = 0.0) -> None:
         self._limit = round(buffer_secs * 1000 / FRAME_MS) * FRAME_BYTES
         if self._limit < FRAME_BYTES:
             raise ValueError(f"buffer_secs is {buffer_secs}: give at least {FRAME_MS / 1000}")
+        if not 0 <= prebuffer_secs <= buffer_secs:
+            raise ValueError(f"prebuffer_secs is {prebuffer_secs}: give 0 to {buffer_secs}")
+        self._awaited = round(prebuffer_secs * SAMPLE_RATE) * 2
+        self._awaits = True
         self._voice = bytearray()
         self._keys: deque[HeldKey | bytes] = deque()
         self._hung_up = False
@@ -236,6 +295,9 @@ class LiveCaller:
         """
         if len(pcm) % 2:
             raise ValueError(f"{len(pcm)} bytes of audio: PCM16 has 2 bytes a sample; feed both")
+        if len(self._voice) > 2 * self._awaited > 0 and _is_quiet(pcm):
+            self.dropped_samples += len(pcm) // 2
+            return
         self._voice += pcm
         excess = max(0, len(self._voice) - self._limit)
         del self._voice[:excess]
@@ -263,9 +325,16 @@ class LiveCaller:
             return None
         if self._keys:
             return self._keys.popleft()
+        if self._awaits and len(self._voice) < self._awaited:
+            return SILENCE
+        self._awaits = len(self._voice) < FRAME_BYTES
         said = bytes(self._voice[:FRAME_BYTES])
         del self._voice[:FRAME_BYTES]
         return said.ljust(FRAME_BYTES, b"\0")
+
+
+def _is_quiet(pcm: bytes) -> bool:
+    return int(np.abs(np.frombuffer(pcm, "<i2").astype(np.int32)).max(initial=0)) < _QUIET_LEVEL
 
 
 def conversation(

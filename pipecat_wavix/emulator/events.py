@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from pipecat_wavix.emulator.network import NetworkSettings
 from pipecat_wavix.phoneline import Cleared, MarkPlayed, Step, Underrun
 from pipecat_wavix.protocol import Command, Event, Rejected
 
@@ -110,6 +111,32 @@ class Pressed:
 
 
 @dataclass(frozen=True, slots=True)
+class StepBegan:
+    """A scripted caller begins a step of its script.
+
+    Attributes:
+        at: When: the beginning of a `Sound`.
+        number: Which, from 1 on.
+    """
+
+    at: float
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkChanged:
+    """The network has other faults from now on.
+
+    Attributes:
+        at: When.
+        network: Which; its `seed` is the call's, as before.
+    """
+
+    at: float
+    network: NetworkSettings
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """Nothing more is said or heard.
 
@@ -164,6 +191,8 @@ Observation = (
     | Received
     | Sound
     | Pressed
+    | StepBegan
+    | NetworkChanged
     | MarkPlayed
     | Cleared
     | Underrun

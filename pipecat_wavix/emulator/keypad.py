@@ -5,7 +5,7 @@ It knows only whose turn it is: the caller's, or a finger's. It refuses to know 
 
 from collections import deque
 
-from pipecat_wavix.emulator.callers import KEY_SECS, SILENCE, Caller
+from pipecat_wavix.emulator.callers import KEY_SECS, SILENCE, Aside, Caller
 from pipecat_wavix.emulator.keys import HeldKey, press
 
 
@@ -33,7 +33,7 @@ class Keypad:
         for frames in held:
             self._pressed += [*frames, *[SILENCE] * len(frames)]
 
-    def frame(self, now: float, bot_audible: bool) -> bytes | HeldKey | None:
+    def frame(self, now: float, bot_audible: bool) -> bytes | HeldKey | Aside | None:
         """Say the next 20 ms, or hold a key down for them; see `Caller`."""
         if self._pressed:
             return self._pressed.popleft()

@@ -10,6 +10,7 @@ from typing import Final
 
 from pipecat_wavix.emulator.callers import Caller
 from pipecat_wavix.emulator.events import Observer
+from pipecat_wavix.emulator.network import NetworkSettings
 from pipecat_wavix.emulator.settings import CallSettings
 from pipecat_wavix.emulator.stream import Patience
 from pipecat_wavix.emulator.summary import CallSummary
@@ -67,6 +68,14 @@ class Call:
             Exception: What a caller or an observer raised; the call is over then.
         """
         return await self._telephone.run(begin_with=self.stream_id)
+
+    def change_network(self, network: NetworkSettings) -> None:
+        """Have other faults of the network from now on.
+
+        Args:
+            network: Its `seed` is not used: the call keeps its own.
+        """
+        self._telephone.change_network(network)
 
     def hang_up(self, reason: str = "hung up from outside") -> None:
         """End the call at the next 20 ms of the line; a call not yet begun ends when it begins.

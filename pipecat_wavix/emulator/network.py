@@ -60,6 +60,10 @@ class Link:
         self._random = Random(f"{settings.seed} {direction}")  # noqa: S311 - to be repeatable
         self._last_arrival = -inf
 
+    def change(self, settings: NetworkSettings) -> None:
+        """Have other faults from now on; what is under way keeps its times, and the seed stays."""
+        self._settings = settings
+
     def arrival(self, now: float) -> float:
         """Tell when a message that is sent now arrives: never before one that was sent earlier.
 

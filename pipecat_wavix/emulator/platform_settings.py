@@ -44,6 +44,8 @@ class EmulatorSettings:
             starts it, or after.
         completed_found_secs: How long a call that is over is still found by its id.
         prompts_from_anywhere: Whether prompts are fetched from other machines too.
+        handset_to: Whom the handset's page offers to call: a bot's media socket, or a number. `None`
+            for the first number.
 
     Raises:
         ValueError: A value is out of its range.
@@ -66,6 +68,7 @@ class EmulatorSettings:
     stream_before_reply: bool = False
     completed_found_secs: float = 60.0
     prompts_from_anywhere: bool = False
+    handset_to: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:

@@ -14,17 +14,20 @@ Every other has `t`, seconds since the start of the call with six digits, and `d
 one stream starts with it:
 
     {"t": 1.020113, "dir": "to_bot", "fate": "sent", "message": {"event": "media", ...}}
+    {"t": 1.020413, "dir": "from_bot", "fate": "used", "peak": 812, "message": {"event": "media", ...}}
     {"t": 1.020513, "dir": "from_bot", "fate": "used", "message": {"event": "clear", ...}}
     {"t": 1.020913, "dir": "from_bot", "fate": "rejected", "message": {"kind": ..., "reason": ...}}
     {"t": 1.080000, "dir": "line", "event": "cleared", "samples": 9600, "arrived": 1.020513}
 
 `message` is as on the wire, but in place of audio it has its length in bytes, and counters are
-always integers; `fate` is what became of it (`events.SentFate`, `events.Fate`). Where a call has
+always integers; `fate` is what became of it (`events.SentFate`, `events.Fate`), and `peak` the
+loudest sample of audio that the bot has sent, for what is never heard is in no recording. Where a call has
 had several streams, the messages of all but the first have `stream` besides, the stream's id. Of
 the line there are `mark_played` (name, cleared), `cleared` (samples, arrived), `underrun` (secs; it
-ended at `t`), `pressed` (key), and at the end `ended` (reason). What goes to and comes from the bot
-carries the time of the socket, the rest the line's own: with network delay, or in a busy process,
-neighbours may be out of order by that much.
+ended at `t`), `pressed` (key), `step` (number: a scripted caller begins it), `network` (its settings
+from then on), and at the end `ended` (reason). What goes to and comes from the bot carries the time
+of the socket, the rest the line's own: with network delay, or in a busy process, neighbours may be
+out of order by that much.
 
 A call of the emulated platform also has what its account's server asked for and was told, before
 `t` 0 as well, each with when it began and how long it took:
@@ -37,6 +40,7 @@ import json
 import wave
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -48,6 +52,7 @@ from pipecat_wavix import __version__
 from pipecat_wavix.emulator.events import (
     Began,
     Ended,
+    NetworkChanged,
     Notified,
     Observation,
     Pressed,
@@ -55,12 +60,14 @@ from pipecat_wavix.emulator.events import (
     Requested,
     Sent,
     Sound,
+    StepBegan,
 )
 from pipecat_wavix.emulator.websocket import origin_of
 from pipecat_wavix.emulator.wire import without_audio
 from pipecat_wavix.phoneline import Cleared, MarkPlayed, Underrun
 from pipecat_wavix.protocol import (
     SAMPLE_RATE,
+    PlayMedia,
     Rejected,
 )
 
@@ -148,13 +155,15 @@ class Recording:
             "dir": "to_bot" if isinstance(observation, Sent) else "from_bot",
             **({"stream": stream_id} if stream_id != self._first_stream_id else {}),
             "fate": observation.fate,
+            **({"peak": _peak(message.media.payload)} if isinstance(message, PlayMedia) else {}),
             "message": {"kind": message.kind, "reason": message.reason}
             if isinstance(message, Rejected)
             else without_audio(message),
         }
 
     def _line_line(
-        self, event: MarkPlayed | Cleared | Underrun | Pressed | Ended
+        self,
+        event: MarkPlayed | Cleared | Underrun | Pressed | StepBegan | NetworkChanged | Ended,
     ) -> dict[str, Any]:
         match event:
             case MarkPlayed(name=name, cleared=cleared):
@@ -166,6 +175,10 @@ class Recording:
                 what = {"event": "underrun", "secs": round(secs, 6)}
             case Pressed(key=key):
                 what = {"event": "pressed", "key": key}
+            case StepBegan(number=number):
+                what = {"event": "step", "number": number}
+            case NetworkChanged(network=network):
+                what = {"event": "network", **asdict(network)}
             case _:
                 what = {"event": "ended", "reason": event.reason}
         return {"dir": "line", **what}
@@ -191,6 +204,10 @@ def _account_line(observation: Requested | Notified) -> dict[str, Any]:
     else:
         what = {"dir": "webhook", "event": observation.event, "scope": observation.scope}
     return {**what, "status": observation.status, "secs": round(observation.secs, 6)}
+
+
+def _peak(pcm: bytes) -> int:
+    return int(np.abs(np.frombuffer(pcm, "<i2").astype(np.int32)).max(initial=0))
 
 
 def _interleaved(left: bytes, right: bytes) -> bytes:

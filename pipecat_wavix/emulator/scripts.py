@@ -9,6 +9,9 @@ object with one of these:
     {"pause": 0.5}                                  in seconds
     {"press": "12#"}
     {"hang_up": true}
+    {"answer": 1.5, "timeout_secs": 10}             wait until so much of an answer was heard
+    {"network": {"delay_ms": 300}}                  from here on
+    {"step": 3}                                     tells the observers where the script is
 
 After its last step the caller holds the line.
 """
@@ -25,10 +28,13 @@ from pipecat_wavix.emulator.callers import (
     END_OF_SPEECH_SECS,
     SPEECH_TIMEOUT_SECS,
     Action,
+    BeginStep,
+    ChangeNetwork,
     HangUp,
     Pause,
     Press,
     Say,
+    WaitForAnswer,
     WaitForBot,
 )
 from pipecat_wavix.emulator.prompts import read_wav
@@ -38,8 +44,11 @@ from pipecat_wavix.protocol import SAMPLE_RATE
 MAX_SECS: Final = 3600.0
 """The longest that a step may wait."""
 
-_OPTIONS: Final = {"wait": {"secs", "timeout_secs"}}
-_STEPS: Final = ("say", "wav", "wait", "pause", "press", "hang_up")
+_OPTIONS: Final = {"wait": {"secs", "timeout_secs"}, "answer": {"timeout_secs"}}
+_STEPS: Final = (
+    *("say", "wav", "wait", "pause", "press", "hang_up"),
+    *("answer", "network", "step"),
+)
 
 
 def read_script(steps: Any) -> list[Action]:
@@ -99,7 +108,20 @@ def _read_step(step: Any) -> Action:
             return Press(value)
         case "hang_up", True:
             return HangUp()
+        case "answer", _:
+            return WaitForAnswer(_timeout(step, ANSWER_TIMEOUT_SECS), _secs(step, "answer", 0))
+        case "network", dict():
+            _check_numbers(value)
+            return ChangeNetwork(value)
+        case "step", int() if not isinstance(value, bool):
+            return BeginStep(value)
     raise ValueError(f"{kind} has a value that it cannot have")
+
+
+def _check_numbers(values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"{name} must be a number")
 
 
 def _secs(step: Mapping[str, Any], name: str, default: float) -> float:
@@ -125,6 +147,12 @@ def _written_step(action: Action) -> dict[str, Any]:
             return {"press": keys}
         case HangUp():
             return {"hang_up": True}
+        case WaitForAnswer(timeout_secs=timeout_secs, secs=secs):
+            return {"answer": secs, "timeout_secs": timeout_secs}
+        case ChangeNetwork(changes=changes):
+            return {"network": dict(changes)}
+        case BeginStep(number=number):
+            return {"step": number}
     raise TypeError(f"{type(action).__name__} cannot be written: give one of {', '.join(_STEPS)}")
 
 

@@ -22,6 +22,7 @@ _CHOICES: Final = {
     "stream_type": get_args(StreamType),
     "channel": get_args(Channel),
     "leg": get_args(LegKind),
+    "mouth_leg": (None, *get_args(LegKind)),
     "counters": get_args(Counters),
 }
 
@@ -38,6 +39,8 @@ class CallSettings:
         channel: What is captured. A twoway stream carries the inbound track whatever this says; a
             oneway stream of `both` sends one message a track.
         leg: The telephone leg, both ways.
+        mouth_leg: The leg from the caller's mouth, where it is another: `clean` for a voice that has
+            been through one already. `None`: the same.
         line: How the far end plays what the bot sends.
         network: The faults of the network between.
         counters: Whether `sequence_number`, `chunk` and `timestamp` are integers, as Wavix's
@@ -65,6 +68,7 @@ class CallSettings:
     stream_type: StreamType = "twoway"
     channel: Channel = "inbound"
     leg: LegKind = "g711u"
+    mouth_leg: LegKind | None = None
     line: LineSettings = field(default_factory=LineSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
     counters: Counters = "integers"
@@ -82,7 +86,7 @@ class CallSettings:
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
             if (value := getattr(self, name)) not in choices:
-                raise ValueError(f"{name} is {value!r}: give one of {', '.join(choices)}")
+                raise ValueError(f"{name} is {value!r}: give one of {', '.join(map(str, choices))}")
         for name in ("max_secs", "connect_timeout_secs"):
             if not 0 < (value := getattr(self, name)) < inf:
                 raise ValueError(f"{name} is {value}: give seconds above 0")

@@ -208,6 +208,11 @@ class Stream:
 
     # What the call calls
 
+    def change_network(self, network: NetworkSettings) -> None:
+        """Have other faults from now on, with the seed that it has."""
+        self._to_bot.change(network)
+        self._from_bot.change(network)
+
     @property
     def next_due_at(self) -> float:
         """When `deliver` or `flush` has anything to do."""

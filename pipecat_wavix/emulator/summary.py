@@ -12,7 +12,15 @@ from typing import Final
 
 import numpy as np
 
-from pipecat_wavix.emulator.events import Began, Ended, Observation, Received, Sent, Sound
+from pipecat_wavix.emulator.events import (
+    Began,
+    Ended,
+    Observation,
+    Received,
+    Sent,
+    Sound,
+    StepBegan,
+)
 from pipecat_wavix.emulator.wire import event_name
 from pipecat_wavix.phoneline import Cleared, MarkPlayed, Underrun
 from pipecat_wavix.protocol import FRAME_MS, SAMPLE_RATE, Rejected, Start
@@ -46,6 +54,14 @@ class ClearTimes:
     samples: int
 
 
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """A stretch of speech, from its first audible sample to the end of its last, in seconds."""
+
+    began_at: float
+    ended_at: float
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CallSummary:
     """The figures of one call.
@@ -73,6 +89,10 @@ class CallSummary:
         clears: Each clear that took effect.
         answers_secs: For each turn of the caller that was answered, from its last audible sample to
             the bot's first.
+        caller_spells: When the caller was audible, since the start of the call.
+        bot_spells: When the bot was, at the caller's ear.
+        steps: When the steps of the caller's script began, since the start of the call: number and
+            seconds.
     """
 
     call_id: str
@@ -92,6 +112,9 @@ class CallSummary:
     underrun_secs: float
     clears: tuple[ClearTimes, ...]
     answers_secs: tuple[float, ...]
+    caller_spells: tuple[Spell, ...] = ()
+    bot_spells: tuple[Spell, ...] = ()
+    steps: tuple[tuple[int, float], ...] = ()
 
     @property
     def first_answer_secs(self) -> float | None:
@@ -99,25 +122,26 @@ class CallSummary:
         return self.answers_secs[0] if self.answers_secs else None
 
 
-@dataclass(frozen=True, slots=True)
-class Spell:
-    """A stretch of speech, from its first audible sample to the end of its last, in seconds."""
-
-    began_at: float
-    ended_at: float
-
-
 class Voice:
     """One side of the call.
 
     Attributes:
-        spell: The current or last spell, or `None` before the first.
+        spells: All of its spells, the current one too.
         steps: In how many steps this side was audible.
     """
 
     def __init__(self) -> None:
-        self.spell: Spell | None = None
+        self.spells: list[Spell] = []
         self.steps = 0
+
+    @property
+    def spell(self) -> Spell | None:
+        """The current or last spell, or `None` before the first."""
+        return self.spells[-1] if self.spells else None
+
+    def spells_since(self, start: float) -> tuple[Spell, ...]:
+        """All of its spells, with their times counted from `start`."""
+        return tuple(Spell(each.began_at - start, each.ended_at - start) for each in self.spells)
 
     def hear(self, at: float, pcm: bytes) -> Spell | None:
         """Take in 20 ms; return the spell if anything in them is audible."""
@@ -126,8 +150,8 @@ class Voice:
             return None
         first_at, end_at = (at + sample / SAMPLE_RATE for sample in audible)
         if self.spell and first_at - self.spell.ended_at < SPELL_GAP_SECS:
-            first_at = self.spell.began_at
-        self.spell = Spell(first_at, end_at)
+            first_at = self.spells.pop().began_at
+        self.spells.append(Spell(first_at, end_at))
         self.steps += 1
         return self.spell
 
@@ -180,6 +204,7 @@ class Measure:
         self._messages: defaultdict[str, _Messages] = defaultdict(_Messages)
         self._marks: Counter[bool] = Counter()
         self._underruns: list[float] = []
+        self._steps: list[tuple[int, float]] = []
 
     def observe(self, observation: Observation) -> None:
         """Take in one observation; give this to a call as an observer."""
@@ -198,6 +223,8 @@ class Measure:
                 self._underruns.append(secs)
             case Cleared():
                 self._landed.append(observation)
+            case StepBegan(at=at, number=number):
+                self._steps.append((number, at - self._began.at))
             case Ended():
                 self._ended = observation
             case _:
@@ -229,6 +256,9 @@ class Measure:
             underrun_secs=sum(self._underruns),
             clears=tuple(self._clears),
             answers_secs=tuple(self._answers),
+            caller_spells=self._caller.spells_since(self._began.at),
+            bot_spells=self._bot.spells_since(self._began.at),
+            steps=tuple(self._steps),
         )
 
     def _hear(self, sound: Sound) -> None:

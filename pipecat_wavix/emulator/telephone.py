@@ -9,6 +9,7 @@ it is complete, on the boundary at which the next begins.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import inf
 from random import Random
@@ -17,11 +18,21 @@ from uuid import UUID
 
 from loguru import logger
 
-from pipecat_wavix.emulator.callers import SILENCE, Caller
-from pipecat_wavix.emulator.events import Began, Ended, Observation, Observer, Pressed, Sound
+from pipecat_wavix.emulator.callers import SILENCE, Aside, BeginStep, Caller, ChangeNetwork
+from pipecat_wavix.emulator.events import (
+    Began,
+    Ended,
+    NetworkChanged,
+    Observation,
+    Observer,
+    Pressed,
+    Sound,
+    StepBegan,
+)
 from pipecat_wavix.emulator.keys import HeldKey
 from pipecat_wavix.emulator.leg import Leg
 from pipecat_wavix.emulator.mixer import Mixer
+from pipecat_wavix.emulator.network import NetworkSettings
 from pipecat_wavix.emulator.settings import CallSettings, Channel, StreamType
 from pipecat_wavix.emulator.stream import Patience, Stream
 from pipecat_wavix.emulator.streams import Streams
@@ -63,7 +74,7 @@ class Telephone:
         self.call_id = settings.call_id or self._uuid()
         self.on_key: Callable[[str], None] | None = None
 
-        self._to_ear, self._from_mouth = Leg(settings.leg), Leg(settings.leg)
+        self._to_ear, self._from_mouth = Leg(settings.leg), Leg(settings.mouth_leg or settings.leg)
         self._prompts = Mixer()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._line: PhoneLine | None = None
@@ -216,6 +227,19 @@ class Telephone:
         """Stop the prompt that plays at the next 20 ms, and forget those that wait."""
         self.guarded(self._prompts.stop)
 
+    def change_network(self, network: NetworkSettings) -> None:
+        """Have other faults of the network from now on, in all streams.
+
+        Args:
+            network: Its `seed` is not used: the call keeps its own.
+        """
+        network = replace(network, seed=self._settings.network.seed)
+        self._settings = replace(self._settings, network=network)
+        for stream in self._streams.fed:
+            stream.change_network(network)
+        if self._line:
+            self.observe(NetworkChanged(self._now, network))
+
     # Everything below runs in callbacks of the event loop, never at the same time, and each
     # entrance from outside is guarded: what goes wrong in one ends the call and is raised by `run`.
 
@@ -361,7 +385,10 @@ class Telephone:
             silence_first = self._silence_ends_at < self._hang_up_at
             self._end(at, self._silence_reason if silence_first else self._hang_up_reason)
             return
-        said = self._caller.frame(at, self._somebody_audible)
+        while isinstance(
+            said := self._caller.frame(at, self._somebody_audible), BeginStep | ChangeNetwork
+        ):
+            self._heed(at, said)
         if said is None:
             self._end(at, "the caller hung up")
             return
@@ -372,6 +399,13 @@ class Telephone:
         self._somebody_audible = audible_samples(heard) is not None
         self._last_sound = Sound(at, self._from_mouth.carry(said), heard, step)
         self.observe(self._last_sound)
+
+    def _heed(self, at: float, aside: Aside) -> None:
+        match aside:
+            case BeginStep(number=number):
+                self.observe(StepBegan(at, number))
+            case ChangeNetwork():
+                self.change_network(aside.applied(self._settings.network))
 
     def _note_key(self, at: float, held: HeldKey) -> None:
         if held.number == 0:

@@ -6,6 +6,7 @@ hung up. It refuses to know what its audio means.
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
@@ -25,6 +26,7 @@ from pipecat_wavix.protocol import (
     parse,
 )
 from pipecat_wavix.transport.socket import adapt
+from pipecat_wavix.transport.trace import BotTrace
 
 START_TIMEOUT_SECS: Final = 10.0
 """How long Wavix may take from opening the socket to `start`."""
@@ -99,6 +101,7 @@ class Connection:
         on_media: Called with each media event.
         on_mark: Called with each mark's name, at once.
         on_left: Called once when the far end has closed or stopped.
+        trace: What is told of each message.
     """
 
     def __init__(
@@ -121,6 +124,7 @@ class Connection:
         self.on_media: Callable[[Media], Awaitable[None]] | None = None
         self.on_mark: Callable[[str], None] | None = None
         self.on_left: Callable[[], Awaitable[None]] | None = None
+        self.trace: BotTrace | None = None
 
     def start(self) -> None:
         """Begin to read. Calling it again changes nothing."""
@@ -132,6 +136,8 @@ class Connection:
     async def _receive(self) -> None:
         while (message := await self._socket.receive()) is not None:
             event = parse(message)
+            if self.trace:
+                self.trace.received(event)
             if isinstance(event, Media | Mark | Stop):
                 self._count(event.sequence_number)
             match event:
@@ -181,7 +187,11 @@ class Connection:
         Returns:
             False if it was not sent: the socket is closed, or the peer has stopped reading.
         """
-        return await self.send_text(dump(command))
+        at = time.monotonic()
+        sent = await self.send_text(dump(command))
+        if sent and self.trace:
+            self.trace.sent(command, at)
+        return sent
 
     async def send_text(self, text: str) -> bool:
         """Send one text message, as `send` does."""

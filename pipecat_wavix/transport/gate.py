@@ -34,6 +34,7 @@ from pipecat_wavix.protocol import SAMPLE_RATE
 from pipecat_wavix.transport.heard import UntilHeardFrame
 from pipecat_wavix.transport.sentences import Sentences
 from pipecat_wavix.transport.speaking import Speaking, Waiting
+from pipecat_wavix.transport.trace import BotTrace
 from pipecat_wavix.transport.words import Words
 
 DOWNSTREAM = FrameDirection.DOWNSTREAM
@@ -68,6 +69,7 @@ class Gate:
         push: Callable[[Frame, FrameDirection], Awaitable[None]],
         return_mark: Callable[[WavixMarkReturnedFrame], Awaitable[None]],
         estimate_cut_sentences: bool,
+        trace: BotTrace | None = None,
     ):
         """Open the gate.
 
@@ -76,11 +78,13 @@ class Gate:
             push: Pushes a frame on, at once.
             return_mark: Does the same with a mark that has come back.
             estimate_cut_sentences: Whether to let out the heard part of cut sentences.
+            trace: What is told when something is believed to be heard.
         """
         self._playback = playback
         self._push = push
         self._return_mark = return_mark
         self._estimate_cut_sentences = estimate_cut_sentences
+        self._trace = trace
         self._speaking = Speaking(playback)
         self._words = Words(SAMPLE_RATE)
         self._sentences = Sentences(SAMPLE_RATE)
@@ -222,10 +226,13 @@ class Gate:
         async with self._leaving:
             while not self.closed and (due := self._playback.release(time.monotonic())):
                 for held in due:
-                    await self._leave(held.item)
+                    await self._leave(held.item, held.position)
 
-    async def _leave(self, waiting: Waiting) -> None:
+    async def _leave(self, waiting: Waiting, position: int) -> None:
         frame = waiting.frame
+        if self._trace and waiting.direction is DOWNSTREAM:
+            self._trace.passed(frame)
+            self._trace.words(frame, position, heard=True)
         self._speaking.released(waiting)
         if isinstance(frame, UntilHeardFrame):
             frame.settle(heard=True, position=frame.position)
@@ -244,13 +251,16 @@ class Gate:
         async with self._leaving:
             for held in cut.heard:
                 _trim(held, cut.position)
-                await self._leave(held.item)
+                await self._leave(held.item, held.position)
             await self._leave_cut_sentences(cut.position)
         self._words.interrupt()
 
     async def mend(self, cut: Cut[Waiting]) -> None:
         """Put right what a cut has dropped, once Pipecat's output has dealt with it."""
         self._speaking.mend(cut.dropped)
+        if self._trace:
+            for held in cut.dropped:
+                self._trace.words(held.item.frame, held.position, heard=False)
         cleared = [
             held.item.frame.mark
             for held in cut.dropped
@@ -264,20 +274,20 @@ class Gate:
     async def _leave_cut_sentences(self, position: int) -> None:
         for text in self._sentences.cut(position):
             if self._estimate_cut_sentences:
-                await self._leave(Waiting(text, DOWNSTREAM))
+                await self._leave(Waiting(text, DOWNSTREAM), position)
 
     async def void(self) -> None:
         """Let out what was heard and what must not be lost: nothing more will be heard."""
         now = time.monotonic()
         async with self._leaving:
             for held in self._playback.release(now):
-                await self._leave(held.item)
+                await self._leave(held.item, held.position)
             await self._leave_cut_sentences(self._playback.ear.playhead(now))
             for waiting in self._speaking.void(self._playback.void()):
                 if isinstance(waiting.frame, UntilHeardFrame):
                     waiting.frame.settle(heard=False, position=self._playback.sent)
                 else:
-                    await self._leave(waiting)
+                    await self._leave(waiting, self._playback.sent)
         self._wake.set()
 
 

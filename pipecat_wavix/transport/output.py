@@ -32,6 +32,7 @@ from pipecat.frames.frames import (
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
 from pipecat.processors.frameworks.rtvi import models as rtvi
 from pipecat.transports.base_output import BaseOutputTransport
+from pipecat.utils.utils import obj_id
 
 from pipecat_wavix.frames import WavixMarkFrame, WavixMarkReturnedFrame
 from pipecat_wavix.playback import Cut, Playback
@@ -102,8 +103,10 @@ class WavixOutputTransport(BaseOutputTransport):
             push=super().push_frame,
             return_mark=self._return_mark,
             estimate_cut_sentences=params.estimate_cut_sentences,
+            trace=connection.trace,
         )
         self._chunk_start = 0
+        self._first_fresh_id = 0
         self._until_heard: dict[int, UntilHeardFrame] = {}
         self._gate_task: asyncio.Task[None] | None = None
         self._tone_tasks: set[asyncio.Task[None]] = set()
@@ -202,7 +205,9 @@ class WavixOutputTransport(BaseOutputTransport):
         Returns:
             Whether it was sent: False if it was interrupted, or nobody is there to hear it.
         """
-        if self._ended or self._is_stale(frame):
+        # Pipecat may have taken it from its queue before an interruption, to write it after.
+        overtaken = frame.interruptible and frame.id < self._first_fresh_id
+        if self._ended or overtaken or self._is_stale(frame):
             return False
         background = type(frame) is OutputAudioRawFrame and self._wavix.audio_out_mixer is not None
         wavix = self._wavix
@@ -283,6 +288,8 @@ class WavixOutputTransport(BaseOutputTransport):
             frame: The frame to process.
             direction: The direction of frame flow in the pipeline.
         """
+        if self._connection.trace and direction is FrameDirection.DOWNSTREAM:
+            self._connection.trace.passed(frame)
         if isinstance(frame, InterruptionFrame):
             await self._interrupt(frame, direction)
         elif isinstance(frame, OutputDTMFUrgentFrame):
@@ -353,6 +360,8 @@ class WavixOutputTransport(BaseOutputTransport):
                 if cut.clear:
                     self._statistics.barge_ins += 1
                     self._statistics.clear_secs.append(time.monotonic() - now)
+                if self._connection.trace:
+                    self._connection.trace.note("interrupted", clear=cut.clear)
                 await self._gate.cut(cut)
                 if not cut.again and (cut.clear or cut.position >= self._playback.sent):
                     self._interrupt_waiting(cut.position)
@@ -362,6 +371,7 @@ class WavixOutputTransport(BaseOutputTransport):
             if cut:
                 await self._gate.mend(cut)
         finally:
+            self._first_fresh_id = obj_id()
             self._gate.closed = False
         await self._gate.release()
 

@@ -1,5 +1,6 @@
 """What can be set about a `WavixTransport`, and why it is set as it is."""
 
+from pathlib import Path
 from typing import Literal
 
 from pipecat.transports.base_transport import TransportParams
@@ -30,6 +31,9 @@ class WavixParams(TransportParams):
             the fraction of its audio, where the TTS gives no word times. Otherwise the whole
             sentence is left out.
         session_timeout: Seconds until `on_session_timeout`; None: never.
+        trace: A folder for the bot's half of each call's trace, `<call_id>.bot.jsonl`; None: none is
+            written. It holds no audio and no numbers.
+        trace_texts: Write the words that were said into it, too, and not only how long they are.
     """
 
     audio_in_enabled: bool = True
@@ -44,3 +48,5 @@ class WavixParams(TransportParams):
     drain_grace_secs: float = Field(default=2.0, ge=0, le=30)
     estimate_cut_sentences: bool = True
     session_timeout: float | None = Field(default=None, gt=0)
+    trace: Path | None = None
+    trace_texts: bool = False

@@ -15,6 +15,7 @@ from pipecat_wavix.transport.input import WavixInputTransport
 from pipecat_wavix.transport.output import WavixOutputTransport
 from pipecat_wavix.transport.params import WavixParams
 from pipecat_wavix.transport.statistics import CallStatistics
+from pipecat_wavix.transport.trace import BotTrace
 from pipecat_wavix.webhooks import WavixCall
 
 
@@ -89,6 +90,10 @@ class WavixTransport(BaseTransport):
             websocket, stream_id=stream_id, call_id=call_id, client=client
         )
         self._connection.on_left = self._on_left
+        if params.trace:
+            self._connection.trace = BotTrace(
+                params.trace, call_id=call_id, stream_id=stream_id, texts=params.trace_texts
+            )
         self._input = WavixInputTransport(
             self._connection,
             params,
@@ -221,6 +226,8 @@ class WavixTransport(BaseTransport):
     async def _on_connected(self) -> None:
         self._began = time.monotonic()
         self._connected = True
+        if self._connection.trace:
+            self._connection.trace.begin()
         self._collector.begin()
         await self._call_event_handler("on_client_connected", self._websocket)
         if self._machine:
@@ -247,4 +254,6 @@ class WavixTransport(BaseTransport):
         self._statistics.gaps_in = self._connection.gaps
         self._statistics.rejected = dict(self._connection.rejected)
         logger.info(f"{self}: call ended: {self._statistics}")
+        if self._connection.trace:
+            await self._connection.trace.close()
         await self._call_event_handler("on_call_ended", self._statistics)
