@@ -40,6 +40,7 @@ bench: .venv/ready
 	.venv/bin/python benchmarks/defaults.py
 	.venv/bin/python -m benchmarks.truth
 	.venv/bin/python -m benchmarks.front_door
+	$(if $(CHROMIUM),.venv/bin/python benchmarks/handset.py,@echo "No Chromium here: the handset's page is not measured.")
 
 # make format: what the linters can mend by themselves
 format: .venv/ready

@@ -5,6 +5,8 @@ const LEVEL_SECS = 0.01;
 const KEPT_SECS = 60;
 const FRAME_MS = 50;
 const RULER = 22; // the height of the axis, in pixels
+const LABEL_GAP = 6; // between two labels, in pixels
+const LINE_HEIGHT = 14;
 
 export class Chart {
   #begin = 0; // the time of the first level
@@ -14,6 +16,7 @@ export class Chart {
   #isLive = false;
   #newsAt = 0;
   #colours = {};
+  #labels = []; // of this picture, before there is room made for them
 
   constructor(canvas) {
     this.canvas = canvas;
@@ -91,6 +94,7 @@ export class Chart {
     const left = right - secs;
     const x = (t) => ((t - left) / secs) * width;
     const lane = (height - RULER) / 2;
+    const titles = [["Caller", 4, "caller"], ["Bot, as heard", lane + 4, "bot"]];
 
     this.#drawAxis(x, left, right, height);
     for (const event of this.#events) {
@@ -101,11 +105,15 @@ export class Chart {
     for (const event of this.#events) {
       if (event.t >= left - 2) this.#drawPoint(event, x, lane);
     }
-    for (const [name, y, colour] of [["Caller", 0, "caller"], ["Bot, as heard", lane, "bot"]]) {
+    const taken = [];
+    for (const [name, y, colour] of titles) {
+      const wide = pen.measureText(name).width + 8;
       pen.fillStyle = this.#colours.card;
-      pen.fillRect(4, y + 4, pen.measureText(name).width + 8, 17);
-      this.#label(name, 8, y + 16, this.#colours[colour]);
+      pen.fillRect(4, y, wide, 17);
+      this.#write(name, 8, y + 12, this.#colours[colour]);
+      taken.push({ from: 4, to: 4 + wide, y: y + 12 });
     }
+    this.#writeLabels(taken);
   }
 
   #drawAxis(x, left, right, height) {
@@ -115,7 +123,7 @@ export class Chart {
     for (let t = Math.ceil(left); t <= right; t++) {
       pen.fillStyle = this.#colours.grid;
       pen.fillRect(x(t), 0, 1, height - RULER);
-      if (t % 2 === 0) this.#label(clock(t), x(t) + 4, height - 7, this.#colours.faint);
+      if (t % 2 === 0) this.#label([clock(t)], x(t) + 4, height - 7, this.#colours.faint);
     }
   }
 
@@ -168,22 +176,50 @@ export class Chart {
     } else if (what === "cleared") {
       pen.fillStyle = this.#colours.bad;
       pen.fillRect(at, lane, 1.5, lane);
-      this.#label("clear", at + 5, bottom - 14, this.#colours.bad);
+      this.#label(["clear"], at + 5, bottom - 14, this.#colours.bad);
     } else if (what === "underrun") {
-      this.#label(`underrun ${text}`, at + 5, lane + 16, this.#colours.warn);
+      this.#label([`underrun ${text}`, text], at + 5, lane + 16, this.#colours.warn);
     } else if (what === "key") {
-      this.#label(`key ${text}`, at + 3, lane - 8, this.#colours.text);
+      this.#label([`key ${text}`, text], at + 3, lane - 8, this.#colours.text);
     } else if (what === "answer" || what === "barge-in") {
       const colour = what === "answer" ? this.#colours.good : this.#colours.bad;
-      const words = `${what} ${Math.round(secs * 1000)} ms`;
-      this.#label(words, at + 5, lane - 8, colour);
+      const figure = `${Math.round(secs * 1000)} ms`;
+      this.#label([`${what} ${figure}`, figure], at + 5, lane - 8, colour);
     } else if (what === "page underrun") {
       pen.fillStyle = this.#colours.faint;
       pen.fillRect(at - 2, bottom - 2, 5, 4);
     }
   }
 
-  #label(text, x, y, colour) {
+  // Wants the first of the texts to be written, or the next if there is no room.
+  #label(texts, x, y, colour) {
+    this.#labels.push({ texts, x, y, colour });
+  }
+
+  // A label without room for any of its texts is left out: the list of events has it too.
+  #writeLabels(taken) {
+    for (const { texts, x, y, colour } of this.#labels) {
+      const beside = (other) => Math.abs(other.y - y) < LINE_HEIGHT;
+      const next = this.#labels.filter((other) => beside(other) && other.x > x);
+      const text = texts.find((words, i) => {
+        const to = x + this.context.measureText(words).width;
+        const isShortest = i === texts.length - 1;
+        const isClear = ({ from, to: end }) => to + LABEL_GAP <= from || end + LABEL_GAP <= x;
+        return (
+          x >= 0 &&
+          to <= this.canvas.clientWidth &&
+          taken.every((other) => !beside(other) || isClear(other)) &&
+          (isShortest || next.every((other) => to + LABEL_GAP <= other.x))
+        );
+      });
+      if (text === undefined) continue;
+      taken.push({ from: x, to: x + this.context.measureText(text).width, y });
+      this.#write(text, x, y, colour);
+    }
+    this.#labels = [];
+  }
+
+  #write(text, x, y, colour) {
     this.context.fillStyle = colour;
     this.context.fillText(text, x, y);
   }
