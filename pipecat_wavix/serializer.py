@@ -122,7 +122,8 @@ class WavixFrameSerializer(FrameSerializer):
             hang_up: Ends the call, in place of `call_id` and `api_key`.
 
         Raises:
-            ValueError: If `auto_hang_up` is True and there is no way to hang up.
+            ValueError: If `auto_hang_up` is True and there is no way to hang up, or if the id, the key
+                or the URL to do it with cannot be right.
         """
         params = params or WavixFrameSerializer.InputParams()
         super().__init__(params)

@@ -41,6 +41,7 @@ class StreamPass(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         to_number: In E.164, or None.
         tag: Of the call.
         body: From the bot's author, for the bot.
+        voicemail_detection: Whether Wavix was asked to tell a machine from a person.
         nonce: What tells it from every other.
     """
 
@@ -50,6 +51,7 @@ class StreamPass(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     to_number: str | None = None
     tag: str | None = None
     body: dict[str, Any] = {}
+    voicemail_detection: bool = False
     nonce: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(12))
 
 
@@ -61,12 +63,14 @@ class DialPass(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         to_number: In E.164.
         tag: Of the call, by which it is told from others: its id is not known yet.
         body: From the bot's author, for the bot.
+        voicemail_detection: Whether Wavix was asked to tell a machine from a person.
     """
 
     from_number: str
     to_number: str
     tag: str
     body: dict[str, Any] = {}
+    voicemail_detection: bool = False
 
 
 Pass = TypeVar("Pass", StreamPass, DialPass)

@@ -1,6 +1,7 @@
 """Calls made up from what each side does and when: the line's half on disk, as a call leaves it."""
 
 import json
+from datetime import datetime, timedelta
 from math import ceil
 
 import numpy as np
@@ -138,7 +139,10 @@ def bots_half(trace, path, *lines, offset=100.0, there=0.03, back=0.03, **header
     for at, event, fields in lines:
         written.append({"t": at + offset, "dir": "bot", "event": event, **fields})
     written.sort(key=lambda line: line["t"])
-    first = {"trace": 1, "side": "bot", "call": "call-1", "stream": STREAM, **header}
+    began = json.loads(trace.read_text().splitlines()[0])["started"]
+    started = (datetime.fromisoformat(began) - timedelta(seconds=offset)).isoformat()
+    first = {"trace": 1, "side": "bot", "call": "call-1", "stream": STREAM, "started": started}
+    first |= header
     path.write_text("".join(json.dumps(line) + "\n" for line in [first, *written]))
     return path
 

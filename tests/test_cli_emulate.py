@@ -167,8 +167,9 @@ def test_keys_are_pressed_after_all_that_is_spoken(monkeypatch):
     monkeypatch.setattr(dial_module, "_show", lambda *_: None)
     monkeypatch.setattr(dial_module, "speak", lambda text: TONE)
     arguments = ("--say", "hello", "--barge-in-say", "stop", "--press", "12", "--press", "#")
-    assert invoked("dial", NUMBER, *arguments)[0] == 0
+    assert invoked("dial", NUMBER, *arguments, "--max-secs", 20)[0] == 0
     (body,) = bodies
+    assert body["max_secs"] == 20
     kinds = [next(iter(step)) for step in body["script"]]
     assert kinds.count("wav") == 2
     assert kinds[-7:] == ["press", "wait", "wait", "press", "wait", "wait", "hang_up"]
@@ -240,6 +241,16 @@ def test_wrong_usage_says_what_is_wrong(arguments, message):
     status, printed = invoked(*arguments)
     assert status == 2
     assert message in printed
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    for command in (("emulate", "--port", 0), ("phone", "--port", 0), ("call", "ws://bot")):
+        status, printed = invoked(*command, "--out", tmp_path / "file" / "calls")
+        assert status == 2
+        assert (
+            "file/calls: a file is in the way: give a folder in which files can be made" in printed
+        )
 
 
 def test_a_port_that_is_taken_is_named():

@@ -10,6 +10,7 @@ import webbrowser
 import aiohttp
 import pytest
 from emulated import NUMBER, PATIENCE_SECS, emulating
+from test_cli import bot, only_greet
 from typer.testing import CliRunner
 
 from pipecat_wavix import cli
@@ -53,6 +54,31 @@ async def test_a_socket_is_offered_by_a_page_of_its_own_until_it_is_stopped():
     assert "TOKEN" not in (line.encode() + stdout + stderr).decode()
 
 
+async def test_a_call_leaves_nothing_on_the_terminal_that_is_for_developers_of_libraries():
+    with bot(only_greet) as callee:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", "from pipecat_wavix.cli import main; main()"),
+            *("phone", callee, "--port", "0"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=os.environ | {"HEADLESS": "1"},
+        )
+        async with asyncio.timeout(PATIENCE_SECS), aiohttp.ClientSession() as http:
+            line = (await process.stdout.readline()).decode()
+            url = line.removeprefix("The handset is at ").strip()
+            origin = url.partition("/_emulator")[0]
+            async with http.ws_connect(f"{url}/socket", origin=origin) as page:
+                await page.send_json({"do": "call", "to": callee})
+                while (message := await page.receive()).type is not aiohttp.WSMsgType.BINARY:
+                    assert message.type is aiohttp.WSMsgType.TEXT
+                await page.send_json({"do": "hang_up"})
+                while (await page.receive()).type is not aiohttp.WSMsgType.CLOSE:
+                    pass
+            process.send_signal(signal.SIGTERM)
+            _, stderr = await process.communicate()
+    assert stderr.decode() == ""
+
+
 async def test_a_number_is_offered_by_the_page_of_its_emulator(browser):
     async with emulating() as (emulator, _):
         done = await asyncio.to_thread(run, NUMBER, "--emulator", f"{emulator.base_url}/")
@@ -70,10 +96,15 @@ def test_a_number_without_an_emulator_is_an_error(browser, url):
     assert not browser
 
 
-def test_what_is_neither_is_wrong_usage():
+def test_what_is_neither_is_wrong_usage(browser):
     done = run("http://127.0.0.1/")
     assert done.exit_code == 2
     assert "ws:// or wss://" in done.output
+    for word in ("notanumber", "localhost:7860", "555"):
+        done = run(word)
+        assert done.exit_code == 2
+        assert f"'{word}' is neither a media socket" in done.output
+    assert not browser
 
 
 def test_a_port_in_use_is_an_error_with_the_way_out():

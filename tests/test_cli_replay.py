@@ -1,6 +1,7 @@
 """`pipecat-wavix replay`: a call is recorded, made again, and compared."""
 
 import asyncio
+import base64
 import json
 import os
 import subprocess
@@ -59,8 +60,9 @@ async def test_a_recorded_caller_calls_again_and_both_calls_are_compared(trace, 
     out = tmp_path / "again"
     async with served(app) as port:
         url = f"ws://127.0.0.1:{port}/ws"
-        done = await run(trace, url, "--out", out, "--delay-ms", 30, "--seed", 4)
+        done = await run(trace.parent, url, "--out", out, "--delay-ms", 30, "--seed", 4)
     assert done.returncode == 0, done.stderr
+    assert "Nothing to report: a good call" in done.stdout
     assert "Recorded" in done.stdout
     assert "The caller spoke" in done.stdout
     assert "the caller hung up" in done.stdout
@@ -73,6 +75,23 @@ async def test_a_recorded_caller_calls_again_and_both_calls_are_compared(trace, 
     recordings = [each.with_name("recording.wav").read_bytes() for each in (trace, out / "x")]
     one, other = (np.frombuffer(data[44:], "<i2")[::2] for data in recordings)
     assert np.array_equal(one, other)
+
+
+async def test_a_defect_of_the_new_call_fails_a_strict_replay(trace, tmp_path):
+    async def hung_up(websocket: WebSocket):
+        await websocket.accept()
+        payload = base64.b64encode(TONE * 100).decode()
+        await websocket.send_json({"event": "media", "media": {"payload": payload}})
+        await asyncio.sleep(0.5)
+
+    other = FastAPI()
+    other.add_api_websocket_route("/ws", hung_up)
+    async with served(other) as port:
+        url = f"ws://127.0.0.1:{port}/ws"
+        done = await run(trace, url, "--out", tmp_path / "again", "--strict")
+    assert done.returncode == 1
+    assert "defect  The goodbye was cut" in done.stdout
+    assert str(tmp_path / "again" / "report.html") in done.stdout
 
 
 async def test_a_bot_that_cannot_be_reached_is_one_line_and_status_1(trace, tmp_path):
@@ -91,3 +110,5 @@ async def test_a_wrong_usage_is_refused_with_the_way_out(trace, tmp_path):
     assert f"{trace.with_name('recording.wav')}:1" in usage(
         trace.with_name("recording.wav"), "ws://bot", *out
     )
+    trace.with_name("recording.wav").unlink()
+    assert "there is no recording of what the caller said" in usage(trace.parent, "ws://bot", *out)

@@ -117,10 +117,40 @@ def test_a_script_says_all_that_is_said(scripts, command):
 def test_a_file_that_cannot_be_written_is_named(tmp_path, scripts, command, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
+    monkeypatch.setattr(scripted, "_outcome", lambda *_: pytest.fail("there was a call before"))
     arguments = [*command, "--script", scripts / "unmet.yaml", "--junit", tmp_path / "file" / "x"]
     answer = CliRunner().invoke(cli._app(), list(map(str, arguments)))
     assert answer.exit_code == 1
-    assert "pipecat-wavix: [Errno" in answer.output
+    said = " ".join(answer.output.split())
+    assert said.startswith(f"pipecat-wavix: {tmp_path / 'file' / 'x'} cannot be written: ")
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(KeyboardInterrupt(), "interrupted"), (RuntimeError("a bug"), "RuntimeError: a bug")],
+)
+def test_what_came_of_the_scripts_is_written_whatever_happens(
+    tmp_path, scripts, capsys, error, told
+):
+    calls = []
+
+    async def hold(scenario):
+        calls.append(scenario)
+        if len(calls) == 2:
+            raise error
+        return Measure().summary(), None
+
+    (scripts / "last.yaml").write_text("caller: [hang up]")
+    three = [load_scenario(scripts / f"{name}.yaml") for name in ("unmet", "greeted", "last")]
+    junit = tmp_path / "junit.xml"
+    with pytest.raises(type(error)):
+        scripted.hold_all(three, hold, Console(width=200), junit)
+    assert len(calls) == 2
+    one, two = ElementTree.parse(junit).getroot()
+    assert len(one.findall("failure")) == 3
+    assert (two.get("name"), two.find("error").get("message")) == ("hears a greeting", told)
+    assert f"hears a greeting: {told}" in capsys.readouterr().out
 
 
 def test_the_schema_is_printed():

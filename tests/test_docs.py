@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from fake_wavix import FakeWavix
 
-import pipecat_wavix.runner
 from pipecat_wavix.server import wavix_router
 from pipecat_wavix.server.router import DialRequest
 from pipecat_wavix.server.settings import _FROM_ENV, WavixSettings
@@ -57,10 +56,3 @@ def test_a_metric_is_documented(name):
 )
 def test_a_label_of_a_metric_is_documented(label):
     assert re.search(rf"\b{label}\b", CALLS.partition("## Metrics")[2])
-
-
-def test_what_a_bot_is_moved_to_is_there():
-    added = re.findall(r"^\+ *from pipecat_wavix\.runner import (\w+)", CALLS, re.MULTILINE)
-    assert set(added) == {"create_transport", "main"}
-    for name in added:
-        assert callable(getattr(pipecat_wavix.runner, name))

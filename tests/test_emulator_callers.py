@@ -118,8 +118,10 @@ def test_keys_that_cannot_be_pressed_are_refused_with_the_way_out(arguments, mes
 
 
 def wait(state, secs, timeout_secs, bot, before=()):
+    """How many 20 ms passed until the wait was over."""
     script = [*before, WaitForBot(state, secs, timeout_secs), HangUp()]
-    return len(talk(ScriptedCaller(script), bot)) - 1
+    said = talk(ScriptedCaller(script), bot, frames=1000)
+    return said.replace("k1", "k").index("!")
 
 
 def test_a_wait_for_the_bot_to_speak_ends_as_soon_as_it_is_heard():
@@ -162,9 +164,65 @@ def test_a_wait_for_the_bot_to_be_quiet_gives_up():
     assert wait("quiet", 0.2, 1, "b" * 200) == 50
 
 
-def test_quiet_is_counted_from_the_beginning_of_the_call():
-    assert wait("quiet", 0.2, 5, "") == 10
-    assert wait("quiet", 0.2, 5, "", before=[Pause(1)]) == 50
+def test_a_greeting_is_waited_for_before_it_is_waited_out():
+    assert wait("quiet", 0.2, 15, "." * 40 + "bbbb") == 44 + 10
+
+
+def test_a_bot_that_thinks_before_it_answers_is_not_taken_for_quiet():
+    greeting, thinks, answer = "bbbb" + "." * 60, "." * 100, "b" * 20
+    said = talk(
+        ScriptedCaller(
+            [
+                *(WaitForBot("quiet", 1, 60), Say(word(1, 5)), WaitForBot("quiet", 1, 60)),
+                HangUp(),
+            ]
+        ),
+        greeting + thinks + answer,
+        frames=1000,
+    )
+    assert said == "." * 54 + "11111" + "." * (184 + 50 - 59) + "!"
+
+
+def test_the_silence_at_the_end_of_a_recording_is_not_the_callers_turn():
+    recording = (b"\0\0" + b"\0\10" * 479) * 5 + SILENCE * 60
+    answer = "." * 20 + "b" * 30
+    assert wait("quiet", 0.4, 60, answer, before=[Say(recording)]) == 70
+    script = [Say(recording), WaitForAnswer(2, 0.5), HangUp()]
+    assert talk(ScriptedCaller(script), answer) == "0" * 5 + "." * 60 + "!"
+
+
+def test_an_answer_to_keys_is_waited_for_too():
+    assert wait("quiet", 0.2, 15, "b" + "." * 40 + "bbbb", before=[Press("1")]) == 45 + 10
+
+
+def test_what_is_over_is_not_waited_for_again():
+    bot = "...bbbb" + "." * 100
+    assert wait("quiet", 0.2, 5, bot, before=[Say(word(1)), Pause(1)]) == 51
+
+
+def test_quiet_is_counted_from_the_end_of_the_callers_turn_at_the_earliest():
+    # The bot begins and ends within the pause of a long turn.
+    class Drawl:
+        def frames(self, ear):
+            ear.begin_turn()
+            yield from [word(1)] * 100
+            ear.end_turn()
+
+    assert wait("quiet", 0.5, 15, "." * 10 + "b" * 80, before=[Drawl()]) == 100 + 500
+    assert wait("quiet", 0.5, 15, "." * 10 + "b" * 160, before=[Drawl()]) == 170 + 25
+
+
+def test_a_bot_that_does_not_answer_is_waited_for_until_ten_seconds_of_quiet():
+    assert wait("quiet", 0.2, 60, "") == 500
+    assert wait("quiet", 0.2, 60, "", before=[Say(word(1, 5))]) == 505
+    assert wait("quiet", 12, 60, "") == 600
+    # Nor is one that speaks on as if nothing had been said.
+    talks_on = "b" * 200
+    assert wait("quiet", 0.2, 60, talks_on, [Pause(1), Say(word(1, 5))]) == 700
+
+
+def test_a_wait_for_an_answer_to_end_gives_up():
+    assert wait("quiet", 0.2, 1, "", before=[Say(word(1, 5))]) == 55
 
 
 def test_a_wait_for_what_already_is_takes_no_time():

@@ -39,6 +39,14 @@ async def test_a_call_is_dialled_and_its_result_waited_for():
         assert call["summary"]["end_reason"] == "the caller hung up"
 
 
+async def test_a_call_may_be_given_its_longest_time():
+    async with controlling() as (emulator, _, control):
+        _, shown = await control("POST", "/dial", {"to": NUMBER, "max_secs": 0.1})
+        call = emulator.calls[shown["id"]]
+        call.answer()
+        assert (await call.finished()).end_reason == "max_secs are over"
+
+
 async def test_texts_are_spoken_as_a_conversation(monkeypatch):
     said = []
     monkeypatch.setattr(
@@ -117,6 +125,8 @@ async def test_faults_are_set_and_what_is_not_named_stays():
         ("/dial", {"to": "+19995550100"}, "is not a number of the account"),
         ("/dial", {"to": 5}, "to and from are strings"),
         ("/dial", {"to": NUMBER, "from": "me"}, "not in E.164"),
+        ("/dial", {"to": NUMBER, "max_secs": "5"}, "max_secs is a number of seconds"),
+        ("/dial", {"to": NUMBER, "max_secs": 0}, "max_secs is 0: give seconds above 0"),
         ("/dial", {"to": NUMBER, "colour": 1}, "there is no ['colour'] here"),
         ("/dial", {"to": NUMBER, "script": [{"jump": 1}]}, "step 1: give an object"),
         ("/dial", {"to": NUMBER, "say": "hello"}, "say is a list of texts"),

@@ -3,8 +3,10 @@
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
+
 from pipecat_wavix.emulator.expectations import Failure
-from pipecat_wavix.emulator.junit import Outcome, write_junit
+from pipecat_wavix.emulator.junit import Outcome, check_junit, write_junit
 
 
 def written(tmp_path, *outcomes):
@@ -38,6 +40,20 @@ def test_a_script_is_a_test_case_and_an_expectation_a_failure(tmp_path):
     assert bad.findtext("failure") == str(failures[0])
     assert bad.findtext("system-out") == "b/r.html"
     assert lost.find("error").get("message") == "nobody answers"
+
+
+def test_a_file_that_cannot_be_written_is_found_out_before_there_is_anything_to_write(tmp_path):
+    path = tmp_path / "new" / "junit.xml"
+    check_junit(path)
+    path.write_text("of an earlier run")
+    check_junit(path)
+    assert path.read_text() == ""
+    with pytest.raises(OSError, match=r"new cannot be written: Is a directory: give another file"):
+        check_junit(path.parent)
+    with pytest.raises(
+        OSError, match=r"x cannot be written: .*junit.xml is no folder: give another"
+    ):
+        check_junit(path / "x")
 
 
 def test_what_xml_cannot_say_is_left_out(tmp_path):

@@ -898,7 +898,17 @@ async def test_a_refusal_is_an_error_with_its_status():
     async with serving(process_request=refuse) as server:
         error = await dial(server.url)
     assert error.status == 403
-    assert re.fullmatch(r"ws://127.0.0.1:\d+ refused the call: HTTP 403", str(error))
+    assert re.fullmatch(
+        r"ws://127.0.0.1:\d+ refused the call: HTTP 403: a bot started with `-t wavix` takes calls by "
+        r"number only: use `pipecat-wavix dial`, or start it without `-t`",
+        str(error),
+    )
+
+
+async def test_another_refusal_has_other_reasons():
+    async with serving(process_request=lambda connection, _: connection.respond(404, "")) as server:
+        error = await dial(server.url)
+    assert re.fullmatch(r"ws://127.0.0.1:\d+ refused the call: HTTP 404", str(error))
 
 
 async def test_a_bot_that_is_not_there_is_an_error():

@@ -122,6 +122,7 @@ async def test_what_cannot_be_replayed_is_named(exchange, tmp_path):
     await recorded(tmp_path, ScriptedCaller([Pause(0.1), HangUp()]), settings)
     timeline = left_behind(tmp_path)
     for faulty, message in (
+        (replace(timeline, recorded_secs=None), "there is no recording of what the caller said"),
         (replace(timeline, header={"trace": 1}), "'settings' is missing"),
         (broken(timeline, leg="tin"), "leg is 'tin': give one of"),
         (broken(timeline, network={"delay_ms": -1}), "delay_ms is -1"),

@@ -210,7 +210,7 @@ async def test_a_call_that_is_as_expected(load):
 @in_virtual_time
 async def test_a_call_that_is_not_goes_on_to_its_end(load):
     scenario = load(CONVERSATION, CallSettings(leg="clean"))
-    summary = await answered_by(speaking((1.5, 100)), scenario)
+    summary = await answered_by(speaking((1.5, 30), (4.0, 100)), scenario)
     failures = [re.sub(r"\d+\.\d+|\d+ ms", "N", str(each)) for each in judge(scenario, summary)]
     assert [failure.split("a.yaml:")[1] for failure in failures] == [
         "3: expected answer within: 1 s; the bot did not begin to speak in the N s since the call"
@@ -224,6 +224,19 @@ async def test_a_call_that_is_not_goes_on_to_its_end(load):
         "14: expected clear within: N; the bot sent no clear that took effect",
     ]
     assert summary.end_reason == "the caller hung up"
+
+
+@in_virtual_time
+async def test_a_wait_for_the_bot_to_stop_waits_for_its_answer(load):
+    scenario = load(
+        "caller:\n- wait for bot to stop\n- say: Hi there\n- wait for bot to stop\n"
+        "- expect: {heard at least: 1 s}\n- hang up\n",
+        CallSettings(leg="clean"),
+    )
+    # It greets late, and thinks for 2 s.
+    summary = await answered_by(speaking((3.0, 20), (6.6, 60)), scenario)
+    assert judge(scenario, summary) == []
+    assert [round(at, 1) for _, at in summary.steps] == [0.0, 4.4, 4.6, 8.8, 8.8]
 
 
 @in_virtual_time

@@ -118,7 +118,17 @@ def test_a_deep_alias_bomb_is_refused_at_its_first_level():
         ("caller:\n- [hang up]", "a.yaml:2: a step takes words, each with its value: barge in"),
         ("caller:\n- {}", "a.yaml:2: a step takes words"),
         ("caller:\n- sya: Hi", "a.yaml:2: there is no 'sya' here: did you mean say?"),
-        ("caller:\n- say: Hi\n  press: 1", "a.yaml:3: there is no 'press' here: give one of say"),
+        (
+            "caller:\n- say: Hi\n  press: 1",
+            "a.yaml:3: say and press are two steps: begin each with '- '",
+        ),
+        (
+            "caller:\n- expect: {answer within: 1 s}\n  barge in after: 1 s\n  say: Hi",
+            "a.yaml:2: barge in after and expect are two steps: begin each with '- '",
+        ),
+        ("caller:\n- silence: 1 s\n\t- hang up", "a.yaml:3: it is indented by a tab: indent by"),
+        ("caller:\n\t- hang up\n\t- hang up", "a.yaml:2: it is indented by a tab"),
+        ("caller:\n- say: Hi\n\tpress: 1", "a.yaml:3: it is indented by a tab: indent by spaces"),
         ("caller:\n- say:", "a.yaml:2: say is '': give a text"),
         ("caller:\n- say: ' '", "a.yaml:2: say is ' ': give a text"),
         ("caller:\n- say: [Hi]", "a.yaml:2: say is no single value: give a text"),

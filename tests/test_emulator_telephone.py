@@ -27,7 +27,15 @@ from pipecat_wavix.emulator import (
     ScriptedCaller,
     Telephone,
 )
-from pipecat_wavix.emulator.events import Began, Ended, Pressed, Received, Sent, Sound
+from pipecat_wavix.emulator.events import (
+    Began,
+    Ended,
+    NetworkChanged,
+    Pressed,
+    Received,
+    Sent,
+    Sound,
+)
 from pipecat_wavix.emulator.stream import Patience
 from pipecat_wavix.phoneline import Cleared, MarkPlayed
 
@@ -877,6 +885,19 @@ async def test_an_observers_error_ends_the_call_and_is_raised(exchange, kind):
         await phone.ended()
     assert isinstance(seen[-1], kind), "nothing is observed after it"
     assert len(phone.overs) == 1
+
+
+@in_virtual_time
+async def test_an_observers_error_at_a_change_of_the_network_is_raised_by_the_call_too(exchange):
+    def fail(observation):
+        if isinstance(observation, NetworkChanged):
+            raise RuntimeError("no disk")
+
+    phone = Phone(ScriptedCaller([]), [fail])
+    await asyncio.sleep(0)
+    phone.change_network(NetworkSettings(delay_ms=5))
+    with pytest.raises(RuntimeError, match="no disk"):
+        await phone.ended()
 
 
 def holding_script(secs):

@@ -24,6 +24,9 @@ def says_nothing(heard, events):
 def is_broken(heard, events):
     return heard.words
 
+def takes_one(heard):
+    pass
+
 NAME = "checks"
 """
 
@@ -60,8 +63,23 @@ def test_what_it_asserts_is_what_is_wrong(folder):
 
 
 def test_a_function_that_fails_says_how(folder):
-    wrong = "the function failed: AttributeError: 'bytes' object has no attribute 'words'"
-    assert judged(folder, "is_broken") == wrong
+    assert judged(folder, "is_broken") == (
+        f"the function failed ({folder / 'checks.py'}:14: AttributeError: 'bytes' object has no"
+        f" attribute 'words'): mend it; what it was given is in {folder}"
+    )
+    assert judged(folder, "takes_one") == (
+        "the function failed (TypeError: takes_one() takes 1 positional argument but 2 were given):"
+        f" mend it; what it was given is in {folder}"
+    )
+
+
+def test_a_hook_that_is_no_plain_function_may_fail_too(folder):
+    class Hook:
+        def __call__(self, heard, events):
+            raise LookupError("no ears")
+
+    told = judge_transcript(Hook(), folder)
+    assert told.startswith("the function failed (LookupError: no ears): mend it")
 
 
 def test_without_a_recording_there_is_nothing_to_judge(folder):
@@ -87,12 +105,14 @@ def test_a_module_in_a_package_is_found_by_its_path(tmp_path):
             "nowhere cannot be loaded (ModuleNotFoundError: No module named 'nowhere'): ",
         ),
         ("my.no:x", "put my/no.py beside the script"),
-        ("broken:x", "broken cannot be loaded (ZeroDivisionError: division by zero)"),
+        ("broken:x", "broken.py:2: ZeroDivisionError: division by zero): mend it"),
+        ("unread:x", "unread.py:1: SyntaxError: '(' was never closed): mend it"),
         ("checks:x", "checks has no function x"),
         ("checks:NAME", "checks has no function NAME"),
     ],
 )
 def test_a_function_that_is_not_there_is_refused_with_the_way_out(folder, name, message):
-    (folder / "broken.py").write_text("1 / 0")
+    (folder / "broken.py").write_text("\n1 / 0")
+    (folder / "unread.py").write_text("print(")
     with pytest.raises(ValueError, match=re.escape(message)):
         load_hook(name, folder)

@@ -50,6 +50,7 @@ PURE = [
     *("emulator/record", "emulator/numbers", "emulator/bodies", "emulator/faults"),
     *("timeline/model", "timeline/sound", "timeline/reading", "timeline/playing"),
     *("timeline/merging", "timeline/verdicts", "timeline/differences", "timeline/report"),
+    *("timeline/silences", "timeline/traces"),
     *("emulator/collect", "emulator/callees", "emulator/keypad", "emulator/ear"),
     *("emulator/scenario_words", "emulator/expectations", "emulator/junit"),
     *("emulator/handset/bulletin", "emulator/replay", "testing/hearing"),

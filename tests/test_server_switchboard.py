@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 from dataclasses import replace
 
+import msgspec
 import pytest
 from fake_wavix import CALL_ID, CALLER, NUMBER, FakeWavix, answered, call
 from hypothesis import given, settings as hypothesis_settings, strategies as st
@@ -362,7 +363,7 @@ async def test_a_call_is_dialled_and_streamed_when_it_is_answered():
     async with board(wavix) as switchboard:
         made = await dialled(switchboard, tag="t", voicemail_detection=True, ring_timeout_secs=30)
         dial = dial_pass(switchboard, wavix)
-        assert dial == DIAL
+        assert dial == msgspec.structs.replace(DIAL, voicemail_detection=True)
         for event in ("call_setup", "ringing", "early_media"):
             switchboard.take(call(event, made.id, "outbound"), dial)
         await settle()
@@ -374,6 +375,25 @@ async def test_a_call_is_dialled_and_streamed_when_it_is_answered():
         assert wavix.count("stream") == 1
         content = content_of(switchboard, wavix.stream_urls[made.id])
         assert (content.direction, content.body, content.tag) == ("outbound", {"customer": 7}, "t")
+        assert content.voicemail_detection
+
+
+@in_virtual_time
+async def test_a_bot_on_a_call_that_a_machine_may_have_answered_waits_for_the_verdict():
+    for asked_for in (True, False):
+        async with board() as switchboard:
+            content = StreamPass(
+                call_id=CALL_ID, direction="outbound", voicemail_detection=asked_for
+            )
+            session, told = switchboard.begin(content, "s", nothing), []
+            session.listen(told.append)
+            waiting = asyncio.create_task(session.wait_until_end_is_told())
+            await settle()
+            assert waiting.done() != asked_for
+            switchboard.take(call("completed", direction="outbound", machine_detected=True))
+            await settle()
+            assert waiting.done()
+            assert [news.machine_detected for news in told] == [True]
 
 
 @in_virtual_time

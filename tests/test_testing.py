@@ -258,7 +258,7 @@ async def test_an_error_of_the_test_itself_is_not_hidden(wavix_call):
 
 
 async def test_a_bot_that_refuses_is_told_of(wavix_call):
-    with pytest.raises(CannotConnectError, match="HTTP 403"):
+    with pytest.raises(CannotConnectError, match=r"HTTP 403: .* start it without `-t`"):
         async with wavix_call(FastAPI()):
             pass
 
@@ -296,9 +296,12 @@ async def test_a_bot_that_outlives_its_call_is_stopped_and_told_of(wavix_call, m
         async with wavix_call(sleep_on):
             pass
     assert stopped == [True]
-    with pytest.raises(AssertionError, match="first things first"):
-        async with wavix_call(sleep_on):
-            raise AssertionError("first things first")
+    for error in (AssertionError, ZeroDivisionError):
+        with pytest.raises(error, match="first things first") as raised:
+            async with wavix_call(sleep_on):
+                raise error("first things first")
+        (note,) = raised.value.__notes__
+        assert note.startswith("Also: the bot still ran 0.2 s after its call")
 
 
 async def test_an_application_that_does_not_end_is_left(wavix_call, monkeypatch):
@@ -318,6 +321,16 @@ async def test_an_application_that_does_not_end_is_left(wavix_call, monkeypatch)
 
     async with asyncio.timeout(20), wavix_call(app) as call:
         await call.hear(quiet_secs=0.3)
+
+
+async def test_what_is_said_must_be_something(wavix_call):
+    async with wavix_call(application(only_listen)) as call:
+        for nothing in ("", " \n", b""):
+            with pytest.raises(ValueError, match="there is nothing to say: give a text"):
+                await call.say(nothing)
+            with pytest.raises(ValueError, match="there is nothing to say"):
+                await call.barge_in(nothing)
+    assert call.summary.caller_secs == 0
 
 
 async def test_calls_in_parallel_are_apart(wavix_call):
@@ -420,6 +433,59 @@ def test_a_failed_test_names_what_its_calls_have_left_behind(tmp_path, mode):
     paths = [Path(line) for line in section.splitlines() if line.startswith(str(base))]
     assert [path.name for path in paths] == ["recording.wav", "trace.jsonl", "report.html"]
     assert all(path.stat().st_size for path in paths)
+
+
+BROKEN = """
+    async def bot(runner_args):
+        try:
+            {}["menu"]
+        except KeyError as error:
+            raise LookupError("no such menu") from error
+
+    async def deaf(runner_args):
+        async for _ in runner_args.websocket.iter_text():
+            pass
+
+    async def test_what_the_bot_raises(wavix_call):
+        async with wavix_call(bot) as call:
+            await call.hear()
+
+    async def test_a_silent_bot(wavix_call):
+        async with wavix_call(deaf) as call:
+            await call.hear(within_secs=0.2)
+
+    async def test_a_barge_in(wavix_call):
+        async with wavix_call(deaf) as call:
+            await call.barge_in(b"ab", within_secs=0.2, after_secs=0)
+
+    async def test_a_bot_that_does_not_hang_up(wavix_call):
+        async with wavix_call(deaf) as call:
+            await call.finished(within_secs=0.2)
+
+    async def test_a_bot_that_is_not_there(wavix_call):
+        async with wavix_call("ws://127.0.0.1:9/x"):
+            pass
+
+    async def test_a_script(wavix_call, tmp_path):
+        (tmp_path / "a.yaml").write_text("caller: [expect: {answer within: 200 ms}, hang up]")
+        async with wavix_call(deaf, tmp_path / "a.yaml"):
+            pass
+"""
+
+
+def test_a_failure_shows_the_test_and_the_bot_and_nothing_between(tmp_path):
+    done = run_pytest(tmp_path, BROKEN, "-o", "asyncio_mode=auto", "--show-capture=no")
+    assert "6 failed" in done.stdout
+    first, *others = (
+        done.stdout.split("= FAILURES =")[1].split("short test summary")[0].split("\n____")[1:]
+    )
+    assert "The above exception was the direct cause" in first
+    assert first.count("raise LookupError") == 1
+    for failure in (first, *others):
+        assert "site-packages" not in failure
+        assert "pipecat_wavix/" not in failure
+        assert "During handling" not in failure
+    assert all(len(failure.splitlines()) < 25 for failure in others)
 
 
 def test_a_report_that_cannot_be_written_hides_nothing(tmp_path):

@@ -3,6 +3,7 @@
 import json
 import random
 import wave
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -10,9 +11,9 @@ from fabricated import BEGAN, STREAM, Fabricated, bots_half, tone
 from hypothesis import given, settings, strategies as st
 
 from pipecat_wavix.emulator.events import Notified, Pressed, Received, Requested
-from pipecat_wavix.phoneline import LineSettings
+from pipecat_wavix.phoneline import LineSettings, Underrun
 from pipecat_wavix.protocol import Clear, PlayMedia, PlayPayload
-from pipecat_wavix.timeline import read_timeline
+from pipecat_wavix.timeline import merging, read_timeline, reading, traces
 from pipecat_wavix.timeline.sound import embedded
 
 
@@ -220,6 +221,75 @@ def test_the_half_of_another_call_is_refused(tmp_path, change, message):
         read_timeline(trace, bot_trace=bot)
 
 
+def test_the_half_of_a_call_of_another_id_is_refused(tmp_path):
+    trace = a_call().left_in(tmp_path)
+    bot = bots_half(trace, tmp_path / "b.jsonl", call="call-2")
+    with pytest.raises(ValueError, match="it is of call call-2, the line's half of call-1: give"):
+        read_timeline(trace, bot_trace=bot)
+
+
+@pytest.mark.parametrize(("later", "word"), [(-40, "early by 40.0 s"), (7, "late by 7.0 s")])
+def test_the_half_of_an_earlier_or_later_call_of_the_same_ids_is_refused(tmp_path, later, word):
+    trace = a_call().left_in(tmp_path)
+    began = json.loads(trace.read_text().splitlines()[0])["started"]
+    started = (datetime.fromisoformat(began) + timedelta(seconds=later - 100)).isoformat()
+    bot = bots_half(trace, tmp_path / "b.jsonl", started=started)
+    with pytest.raises(ValueError, match=word) as error:
+        read_timeline(trace, bot_trace=bot)
+    assert f"it began at {started}, and the line's half at {began}" in str(error.value)
+    assert "another call's: give the other half of the same call" in str(error.value)
+
+
+def test_when_a_call_was_begun_is_told_best_by_the_start_of_its_stream(tmp_path):
+    trace = a_call().left_in(tmp_path)  # which took 20 s to dial, say
+    lines = trace.read_text().splitlines()
+    began = json.loads(lines[0])["started"]
+    answered = (datetime.fromisoformat(began) + timedelta(seconds=20)).isoformat()
+    lines = [
+        line.replace('"event":"start"', f'"event":"start","event_time":"{answered}"')
+        for line in lines
+    ]
+    trace.write_text("\n".join(lines) + "\n")
+    bot = bots_half(trace, tmp_path / "b.jsonl", started=answered, offset=0.0)
+    assert read_timeline(trace, bot_trace=bot).merged_within_secs is not None
+    bot = bots_half(trace, tmp_path / "b.jsonl", offset=0.0)
+    with pytest.raises(ValueError, match="too early by 20"):
+        read_timeline(trace, bot_trace=bot)
+
+
+@pytest.mark.parametrize("started", [None, 7, "yesterday", "9999-12-31T23:59:59+00:00x"])
+def test_a_half_that_does_not_tell_when_it_began_is_believed(tmp_path, started):
+    trace = a_call().left_in(tmp_path)
+    bot = bots_half(trace, tmp_path / "b.jsonl", started=started, call=None)
+    assert read_timeline(trace, bot_trace=bot).merged_within_secs is not None
+
+
+def test_a_time_without_a_zone_is_in_utc(tmp_path):
+    trace = a_call().left_in(tmp_path)
+    began = json.loads(trace.read_text().splitlines()[0])["started"]
+    bot = bots_half(trace, tmp_path / "b.jsonl", started=began.partition("+")[0], offset=0.0)
+    assert read_timeline(trace, bot_trace=bot).merged_within_secs is not None
+
+
+def test_halves_whose_messages_come_before_they_were_sent_are_of_two_calls(tmp_path):
+    trace = a_call().left_in(tmp_path)
+    bot = bots_half(trace, tmp_path / "b.jsonl", there=-0.4, back=-0.4)
+    with pytest.raises(ValueError, match=r"would have come 0\.8 s before they were sent"):
+        read_timeline(trace, bot_trace=bot)
+
+
+def test_messages_of_which_the_bots_half_misses_some_are_not_told_by_their_order(tmp_path):
+    trace = a_call().left_in(tmp_path)
+    bot = bots_half(trace, tmp_path / "b.jsonl", (1.5, "stall", {"secs": 0.3}))
+    lines = bot.read_text().splitlines()
+    sent = [n for n, line in enumerate(lines) if '"from_bot"' in line and "media" in line]
+    for n in reversed(sent[:20]):
+        del lines[n]
+    bot.write_text("\n".join(lines) + "\n")
+    (stall,) = read_timeline(trace, bot_trace=bot).stalls
+    assert stall.at_secs == pytest.approx(1.5, abs=0.001)
+
+
 def test_the_bots_half_alone_is_refused(tmp_path):
     bot = bots_half(a_call().left_in(tmp_path), tmp_path / "b.jsonl")
     with pytest.raises(ValueError, match="the bot's half of a trace: give the line's too"):
@@ -305,7 +375,7 @@ def test_another_kind_of_recording_is_refused(tmp_path, params):
         read_timeline(trace)
 
 
-@pytest.mark.parametrize("data", [b"", b"RIFF", b"hello, this is no WAV file at all, is it?"])
+@pytest.mark.parametrize("data", [b"RIFF", b"hello, this is no WAV file at all, is it?"])
 def test_what_is_no_recording_is_refused(tmp_path, data):
     trace = a_call().left_in(tmp_path)
     (tmp_path / "recording.wav").write_bytes(data)
@@ -320,11 +390,82 @@ def test_a_recording_that_ends_within_a_frame_is_read_up_to_there(tmp_path):
     assert read_timeline(trace).caller_spells == spans((2.0, 2.5))
 
 
-def test_a_recording_that_is_not_there_is_an_os_error(tmp_path):
+def silent(recording):
+    with wave.open(str(recording), "wb") as wav:
+        wav.setparams((2, 2, 24_000, 0, "NONE", ""))
+
+
+@pytest.mark.parametrize(
+    "lost", [lambda path: path.unlink(), lambda path: path.write_bytes(b""), silent]
+)
+def test_a_call_without_a_recording_is_read_from_its_trace(tmp_path, lost):
     trace = a_call().left_in(tmp_path)
-    (tmp_path / "recording.wav").unlink()
-    with pytest.raises(OSError, match="recording"):
+    lost(tmp_path / "recording.wav")
+    timeline = read_timeline(trace)
+    assert (timeline.recorded_secs, timeline.known_secs) == (None, 0)
+    assert timeline.secs == 8.0
+    assert timeline.caller_spells == timeline.heard_spells == []
+    assert len(timeline.pieces) == 125
+
+
+def test_without_a_recording_and_an_end_the_last_message_on_the_line_is_the_last(tmp_path):
+    (tmp_path / "trace.jsonl").write_text(
+        HEADER
+        + '{"t": 3.5, "dir": "line", "event": "pressed", "key": "5"}\n'
+        + '{"t": 9, "dir": "webhook", "event": "completed"}\n'
+    )
+    assert read_timeline(tmp_path / "trace.jsonl").secs == 3.5
+
+
+# Too much
+
+
+def test_a_line_that_is_too_long_is_left_out_and_the_next_one_is_read(tmp_path):
+    trace = a_call().left_in(tmp_path)
+    lines = trace.read_text().splitlines()
+    long = json.dumps({"t": 1, "dir": "line", "event": "pressed", "key": "5" * 3_000_000})
+    trace.write_text("\n".join([lines[0], long, *lines[1:]]) + "\n")
+    timeline = read_timeline(trace)
+    assert timeline.left_out == {"lines of more than 256 KB": 1}
+    assert timeline.keys == []
+    assert timeline.ended == "the caller hung up"
+
+
+def test_a_header_that_is_too_long_is_no_header(tmp_path):
+    trace = a_call().left_in(tmp_path)
+    trace.write_text(json.dumps({"trace": 1, "more": "x" * 3_000_000}) + "\n")
+    with pytest.raises(ValueError, match=r"trace\.jsonl:1: not JSON") as error:
         read_timeline(trace)
+    assert len(str(error.value)) < 500
+
+
+def test_lines_beyond_the_last_that_is_read_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(traces, "MAX_LINES", 100)
+    timeline = read_timeline(a_call().left_in(tmp_path))
+    assert len(timeline.messages) == 99
+    assert timeline.left_out["lines after the first 100"] > 100
+
+
+def test_of_each_kind_of_thing_only_so_many_are_taken_in(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "MOST_OF_A_KIND", 3)
+    monkeypatch.setattr(merging, "_MOST", 3)
+    made = a_call()
+    for n in range(5):
+        made.observes(1 + n / 10, Underrun(BEGAN + 1 + n / 10, 0.01))
+        made.observes(2 + n / 10, Pressed(BEGAN + 2 + n / 10, "5"))
+    trace = made.left_in(tmp_path)
+    lines = [(1 + n / 10, "stall", {"secs": 0.1}) for n in range(4)]
+    word = {"heard": True, "position": 0, "letters": 1}
+    lines += [(1 + n / 10, "words", word) for n in range(5)]
+    timeline = read_timeline(trace, bot_trace=bots_half(trace, tmp_path / "b.jsonl", *lines))
+    assert len(timeline.underruns) == len(timeline.keys) == len(timeline.stalls) == 3
+    assert timeline.left_out == {
+        "underruns": 2,
+        "keys": 2,
+        "marks": len(timeline.pieces) // 10 - 3,
+        "stalls": 1,
+        "words": 2,
+    }
 
 
 # The sound in a report

@@ -1,15 +1,18 @@
 """The page: what is in it, what must not be, and that it works in a browser."""
 
 import asyncio
+import base64
 import json
 import re
 
+import numpy as np
 import pytest
 from browser import chromium
 from emulated import PATIENCE_SECS
 from fabricated import BEGAN, STREAM, Fabricated, bots_half
 
 from pipecat_wavix.emulator.events import Received
+from pipecat_wavix.phoneline import MarkPlayed
 from pipecat_wavix.protocol import MarkName, PlaceMark
 from pipecat_wavix.timeline import read_timeline, report, write_report
 from pipecat_wavix.timeline.differences import differences
@@ -98,6 +101,73 @@ def test_a_long_call_says_where_its_recording_is(tmp_path, monkeypatch):
     (call,) = data_in(page_of(tmp_path, a_call()))["calls"]
     assert call["audio"] is None
     assert call["recording"] == str(tmp_path / "recording.wav")
+
+
+def test_a_page_without_a_recording_says_so(tmp_path):
+    trace = a_call().left_in(tmp_path)
+    (tmp_path / "recording.wav").unlink()
+    path = tmp_path / "report.html"
+    write_report(read_timeline(trace), path)
+    (call,) = data_in(path)["calls"]
+    assert (call["audio"], call["recording"]) == (None, None)
+    assert "There is no recording of this call" in path.read_text()
+
+
+def test_a_trace_that_stops_is_not_said_to_have_an_end(tmp_path):
+    trace = a_call().left_in(tmp_path)
+    lines = trace.read_text().splitlines()
+    trace.write_text("\n".join(line for line in lines if '"ended"' not in line) + "\n")
+    write_report(read_timeline(trace), tmp_path / "report.html")
+    (call,) = data_in(tmp_path / "report.html")["calls"]
+    assert call["ended"] == "not known: the trace stops"
+
+
+def test_a_trace_that_is_only_a_header_has_a_page_too(tmp_path):
+    (tmp_path / "trace.jsonl").write_text('{"trace": 1}\n')
+    write_report(read_timeline(tmp_path / "trace.jsonl"), tmp_path / "report.html")
+    data = data_in(tmp_path / "report.html")
+    assert data["calls"][0]["rows"] == []
+
+
+def loudness(packed):
+    return np.frombuffer(base64.b64decode(packed), np.uint8)
+
+
+def test_a_very_long_call_is_drawn_more_coarsely(tmp_path, monkeypatch):
+    fine = data_in(page_of(tmp_path, a_call()))
+    monkeypatch.setattr(report, "MAX_PEAKS", 1000)
+    coarse = data_in(page_of(tmp_path, a_call()))
+    assert coarse["peak_secs"] == pytest.approx(3 * fine["peak_secs"])
+    for name in ("caller", "heard", "sent", "unheard"):
+        one, other = (loudness(data["calls"][0]["peaks"][name]) for data in (fine, coarse))
+        assert len(other) <= 1001
+        begins, began = (np.flatnonzero(each)[0] for each in (one, other))
+        assert abs(begins - 3 * began) <= 3
+        assert other.max() == one.max()
+
+
+def test_the_list_of_messages_has_an_end_and_tells_how_many_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "MAX_ROWS", 10)
+    (call,) = data_in(page_of(tmp_path, a_call()))["calls"]
+    assert len(call["rows"]) == 10
+    count = len((tmp_path / "trace.jsonl").read_text().splitlines()) - 1
+    assert sum(row[4] for row in call["rows"]) + call["more_rows"] == count
+
+
+def test_no_text_of_a_trace_makes_the_page_long(tmp_path):
+    long = "x" * 100_000
+    mark = Received(BEGAN + 5, PlaceMark(mark=MarkName(name=long)), "used", STREAM)
+    made = a_call().observes(5, mark).observes(6, MarkPlayed(BEGAN + 6, long, cleared=False))
+    trace = made.left_in(tmp_path)
+    lines = trace.read_text().splitlines()
+    end = '{"t":12,"dir":"line","event":"ended","reason":"%s"}' % long
+    rest = '{"t":1,"dir":"rest","route":"%s","status":"%s"}' % (long, long)
+    header = lines[0].replace('"started":"', f'"started":"{long}')
+    trace.write_text("\n".join([header, *lines[1:-1], rest, end]) + "\n")
+    words = {"heard": True, "position": 10**6, "letters": 9, "text": long}
+    half = bots_half(made.left_in(tmp_path / "short"), tmp_path / "b.jsonl", (5, "words", words))
+    write_report(read_timeline(trace, bot_trace=half), tmp_path / "report.html")
+    assert "x" * 500 not in (tmp_path / "report.html").read_text()
 
 
 def test_the_bots_words_without_texts_are_shown_as_long_as_they_are(tmp_path):
@@ -233,3 +303,43 @@ async def test_two_calls_are_drawn_on_one_axis_with_a_table_of_what_differs(tmp_
         assert await page.locator(".call canvas").count() == 2
         assert await page.locator("#differences tbody tr").count() > 8
         assert await page.locator("#verdicts li").count() == 4
+
+
+@pytest.mark.browser
+async def test_the_title_of_a_lane_hides_nothing_of_an_underrun(tmp_path):
+    made = Fabricated(6).plays(0.1, 3.0, lead=0.1, stalls=[(0.15, 0.5)])
+    path = page_of(tmp_path, made)
+    async with chromium(viewport={"width": 600, "height": 800}) as page:
+        await page.goto(path.as_uri())
+        # In the middle of the gap, from the top to the line below that shows spells.
+        red = await page.evaluate(
+            """() => {
+                const [call] = calls, lane = call.lanes.findIndex((each) => each.name === "Heard");
+                const height = (each) => (each.head ?? 0) + each.height;
+                const above = call.lanes.slice(0, lane).reduce((sum, each) => sum + height(each) + 3, 0);
+                const [at, secs] = call.data.underruns[0], width = call.canvas.width;
+                const left = Math.round(((at - secs / 2 - view.from) / (view.to - view.from)) * width);
+                const first = above + call.lanes[lane].head, size = call.lanes[lane].height - 4;
+                const data = call.canvas.getContext("2d").getImageData(left, first, 1, size).data;
+                let rows = 0;
+                for (let i = 0; i < size; i++) if (data[4 * i] > data[4 * i + 2] + 30) rows++;
+                return rows / size;
+            }"""
+        )
+        assert red == 1
+
+
+@pytest.mark.browser
+async def test_a_call_without_a_recording_and_a_trace_that_is_too_long_are_drawn(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(report, "MAX_ROWS", 10)
+    trace = a_call().left_in(tmp_path)
+    (tmp_path / "recording.wav").unlink()
+    write_report(read_timeline(trace), tmp_path / "report.html")
+    async with chromium() as page:
+        await page.goto((tmp_path / "report.html").as_uri())
+        assert await page.locator("audio").count() == 0
+        assert "no recording" in await page.inner_text(".call .hint")
+        assert "more are left out" in await page.inner_text("#count")
+        assert "a good call" not in await page.inner_text("body")

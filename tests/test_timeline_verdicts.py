@@ -1,15 +1,17 @@
 """Each kind of trouble is found on its own, and a good call has none."""
 
 import json
+import wave
 
+import numpy as np
 import pytest
-from fabricated import BEGAN, STREAM, Fabricated, bots_half, tone
+from fabricated import BEGAN, RATE, STREAM, Fabricated, bots_half, tone
 from hypothesis import given, settings, strategies as st
 
-from pipecat_wavix.emulator.events import Received, Sent
+from pipecat_wavix.emulator.events import Pressed, Received, Sent
 from pipecat_wavix.phoneline import LineSettings, Underrun
 from pipecat_wavix.protocol import Clear, Media, MediaPayload, Rejected
-from pipecat_wavix.timeline import read_timeline
+from pipecat_wavix.timeline import read_timeline, reading, verdicts
 from pipecat_wavix.timeline.verdicts import KINDS
 
 
@@ -93,7 +95,7 @@ def test_a_goodbye_that_the_bot_itself_has_cleared_was_not_cut(tmp_path):
     assert judged(tmp_path, made.clears(3.7)) == []
 
 
-@pytest.mark.parametrize("reason", ["the caller hung up", "max_secs are over", "cancelled"])
+@pytest.mark.parametrize("reason", ["the caller hung up", "max_secs are over"])
 def test_a_caller_who_hangs_up_on_a_bot_is_not_its_defect(tmp_path, reason):
     made = Fabricated(4.0, reason=reason).says(0.5, 1.5).plays(2.24, 2.0)
     assert not only(judged(tmp_path, made), "cut_goodbye").bad
@@ -252,6 +254,231 @@ def test_a_stall_that_the_lead_covers_is_no_trouble(tmp_path):
 def test_a_gap_that_few_notice_is_no_defect(tmp_path):
     made = Fabricated(8).says(0.2, 1.0).plays(1.5, 3.0, lead=0.2, stalls=[(2.5, 2.71)])
     assert not only(judged(tmp_path, made), "underrun").bad
+
+
+# Silence in mid-speech
+
+
+def faded(secs):
+    """Speech that was said to its end."""
+    samples = np.frombuffer(tone(secs, 700), "<i2").astype(float)
+    samples[-720:] *= np.linspace(1, 0, 720) ** 2
+    return samples.astype("<i2").tobytes()
+
+
+def cut_in_a_word(silent_secs):
+    """A call in which the bot breaks off, and goes on; it sends 0.2 s ahead."""
+    made = Fabricated(6 + silent_secs).says(0.2, 1.0)
+    return made.plays(1.5, 3.0, lead=0.2, stalls=[(2.5, 2.7 + silent_secs)])
+
+
+def says_twice(silent_secs, **changes):
+    """A call in which the bot says one thing, and later another."""
+    made = Fabricated(6 + silent_secs, **changes).says(0.2, 1.0)
+    made.plays(1.5, 0, pcm=faded(1.5), lead=10)
+    return made.plays(3.0 + silent_secs, 0, pcm=faded(1.0), lead=10)
+
+
+@pytest.mark.parametrize("secs", [0.5, 0.8, 1.9])
+def test_a_bot_that_falls_silent_in_the_middle_of_a_word_is_found(tmp_path, secs):
+    verdict = only(judged(tmp_path, cut_in_a_word(secs)), "fell_silent")
+    assert verdict.bad
+    assert verdict.at_secs == pytest.approx(2.7, abs=0.03)
+    assert f"fell silent for {secs * 1000:.0f} ms in mid-speech, in the middle of" in verdict.text
+    assert "it had sent nothing for" in verdict.text
+
+
+def test_a_shorter_silence_is_an_underrun_and_only_that(tmp_path):
+    only(judged(tmp_path, cut_in_a_word(0.48)), "underrun")
+
+
+def test_what_is_an_underrun_is_as_the_line_was_set(tmp_path):
+    made = cut_in_a_word(0.3)
+    made.line = LineSettings(underrun_limit_secs=0.25)
+    trace = made.left_in(tmp_path, line={"underrun_limit_secs": 0.25})
+    only(read_timeline(trace).verdicts, "fell_silent")
+
+
+def test_what_was_cut_in_a_word_and_goes_on_much_later_may_be_another_thing(tmp_path):
+    verdict = only(judged(tmp_path, cut_in_a_word(3.0)), "fell_silent")
+    assert not verdict.bad
+    assert "3000 ms" in verdict.text
+
+
+@pytest.mark.parametrize("secs", [0.6, 1.9])
+def test_two_sentences_with_a_pause_are_no_defect(tmp_path, secs):
+    verdict = only(judged(tmp_path, says_twice(secs)), "fell_silent")
+    assert not verdict.bad
+    assert verdict.at_secs == pytest.approx(3.0, abs=0.03)
+    assert "in mid-speech: it had sent nothing" in verdict.text
+
+
+def test_a_bot_that_has_something_else_to_say_after_a_while_is_no_trouble(tmp_path):
+    assert judged(tmp_path, says_twice(2.2)) == []
+
+
+@pytest.mark.parametrize("secs", [0.8, 4.0])
+def test_a_silence_in_which_the_bots_loop_stood_still_is_a_defect(tmp_path, secs):
+    stall = (3.0 + secs, "stall", {"secs": secs + 0.3})
+    verdict = only(judged(tmp_path, says_twice(secs), stall), "fell_silent")
+    assert verdict.bad
+    assert verdict.text.endswith(f"its loop had stood still for {secs * 1000 + 300:.0f} ms")
+
+
+def test_a_stall_that_has_not_made_the_silence_is_no_reason(tmp_path):
+    stall = (3.5, "stall", {"secs": 0.06})
+    assert not only(judged(tmp_path, says_twice(1.0), stall), "fell_silent").bad
+
+
+def test_with_jitter_or_drift_nobody_knows_whether_a_word_was_cut(tmp_path):
+    for name, header in (
+        ("jitter", {"network": {"jitter_ms": 20}}),
+        ("drift", {"line": {"drift_ppm": 1}}),
+    ):
+        trace = cut_in_a_word(0.8).left_in(tmp_path / name, **header)
+        assert not only(read_timeline(trace).verdicts, "fell_silent").bad
+
+
+@pytest.mark.parametrize(
+    "done",
+    [
+        lambda made: made.says(3.2, 3.6),
+        lambda made: made.says(2.6, 3.1),
+        lambda made: made.observes(3.3, Pressed(BEGAN + 3.3, "1")),
+        lambda made: made.observes(2.5, Pressed(BEGAN + 2.5, "1")),
+    ],
+)
+def test_a_pause_that_the_caller_may_have_made_is_no_trouble(tmp_path, done):
+    assert judged(tmp_path, done(says_twice(0.9))) == []
+
+
+def test_what_the_caller_did_before_the_bot_began_is_no_reason_to_fall_silent(tmp_path):
+    made = Fabricated(6).says(0.2, 1.0).plays(1.3, 3.0, lead=0.2, stalls=[(1.4, 2.5)])
+    assert only(judged(tmp_path, made), "fell_silent").bad
+
+
+def test_a_pause_after_a_clear_is_no_trouble(tmp_path):
+    made = Fabricated(8).says(0.2, 1.0).plays(1.5, 2.0, lead=10).clears(2.5)
+    assert judged(tmp_path, made.plays(3.3, 1.0)) == []
+
+
+def test_silence_that_the_bot_has_sent_is_its_own(tmp_path):
+    made = Fabricated(8).says(0.2, 1.0)
+    made.plays(1.5, 0, pcm=faded(1.0) + bytes(48_000) + faded(1.0))
+    assert judged(tmp_path, made) == []
+
+
+def test_a_prompt_that_is_played_meanwhile_is_no_silence(tmp_path):
+    trace = cut_in_a_word(0.8).left_in(tmp_path)
+    with wave.open(str(tmp_path / "recording.wav"), "rb") as wav:
+        params, both = wav.getparams(), np.frombuffer(wav.readframes(wav.getnframes()), "<i2")
+    both = both.copy()
+    both[2 * 3 * RATE + 1 : 2 * 3 * RATE + RATE // 2 : 2] = 9000
+    with wave.open(str(tmp_path / "recording.wav"), "wb") as wav:
+        wav.setparams(params)
+        wav.writeframes(both.tobytes())
+    assert read_timeline(trace).verdicts == []
+
+
+def test_what_another_stream_says_is_no_going_on(tmp_path):
+    made = cut_in_a_word(0.8)
+    kept = [each for each in made.sent if each[0] < 2.6]
+    for at, message, fate in made.sent[len(kept) :]:
+        made.observes(at, Received(BEGAN + at, message, fate, "stream-2"))
+    trace = made.left_in(tmp_path)
+    lines = trace.read_text().splitlines()
+    first = [line for line in lines if '"stream":"stream-2"' in line]
+    twice = [line for line in lines if '"from_bot"' in line and json.loads(line)["t"] > 2.6]
+    trace.write_text("\n".join(x for x in lines if x not in twice or x in first) + "\n")
+    assert read_timeline(trace).verdicts == []
+
+
+def test_only_so_many_silences_are_looked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "_MOST_SILENCES", 1)
+    made = cut_in_a_word(0.8).plays(6.1, 0.3)
+    assert len(read_timeline(made.left_in(tmp_path)).silences) == 1
+
+
+# What is not known
+
+
+def without(trace, kind):
+    lines = trace.read_text().splitlines()
+    trace.write_text("\n".join(line for line in lines if f'"{kind}"' not in line) + "\n")
+    return trace
+
+
+def test_a_trace_without_an_end_is_not_said_to_be_of_a_good_call(tmp_path):
+    timeline = read_timeline(without(a_good_call().left_in(tmp_path), "ended"))
+    verdict = only(timeline.verdicts, "incomplete")
+    assert verdict.text == "The trace stops at 8.00 s without an end of the call"
+    assert not verdict.bad
+    assert not timeline.passes
+
+
+def test_a_trace_that_is_only_a_header_has_no_call(tmp_path):
+    trace = a_good_call().left_in(tmp_path)
+    trace.write_text(trace.read_text().splitlines()[0] + "\n")
+    verdicts = read_timeline(trace).verdicts
+    assert verdicts[0].text == "The trace has nothing but its header: there is no call in it"
+
+
+def test_a_call_that_was_cancelled_has_no_end_of_its_own(tmp_path):
+    made = Fabricated(4.0, reason="cancelled").says(0.5, 1.5).plays(2.24, 2.0)
+    verdict = only(judged(tmp_path, made), "incomplete")
+    assert "was cancelled at 4.00 s" in verdict.text
+
+
+def cut_recording(folder, secs):
+    recording = folder / "recording.wav"
+    recording.write_bytes(recording.read_bytes()[: 44 + round(4 * secs * RATE)])
+
+
+def test_a_recording_that_is_shorter_than_its_call_is_found(tmp_path):
+    trace = a_good_call().left_in(tmp_path)
+    cut_recording(tmp_path, 1.5)
+    verdict = only(read_timeline(trace).verdicts, "incomplete")
+    assert verdict.text == "The recording stops at 1.50 s, 6.50 s before the trace"
+    assert verdict.at_secs == 1.5
+
+
+@pytest.mark.parametrize(("secs", "count"), [(7.2, 1), (6.0, 2)])
+def test_a_killed_process_may_not_have_written_its_last_second(tmp_path, secs, count):
+    trace = without(a_good_call().left_in(tmp_path), "ended")
+    cut_recording(tmp_path, secs)
+    assert [v.kind for v in read_timeline(trace).verdicts] == ["incomplete"] * count
+
+
+def test_a_call_without_a_recording_is_judged_by_its_trace_alone(tmp_path):
+    trace = a_good_call().left_in(tmp_path)
+    (tmp_path / "recording.wav").unlink()
+    timeline = read_timeline(trace)
+    verdict = only(timeline.verdicts, "incomplete")
+    assert "no recording (recording.wav): what was said and heard is not known" in verdict.text
+    assert not timeline.passes
+
+
+def test_what_was_too_much_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "MOST_OF_A_KIND", 3)
+    verdict = only(judged(tmp_path, a_good_call()), "incomplete")
+    assert verdict.text == "Too much to be looked at was left out: marks (9)"
+
+
+def test_many_verdicts_of_one_kind_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(verdicts, "MOST_OF_A_KIND", 2)
+    made = Fabricated(30)
+    for at in range(1, 25, 5):
+        made.plays(at, 0.5).says(at + 1.0, at + 2)
+    found = judged(tmp_path, made)
+    assert [verdict.kind for verdict in found] == ["dead_air"] * 3
+    assert (found[2].text, found[2].bad) == ("... and 3 more of this kind", True)
+
+
+def test_a_text_is_kept_short_and_does_nothing_to_a_terminal(tmp_path):
+    words = word(5.0, 10**6, text="\x1b[31mred\u2028" + "x" * 1000)
+    text = only(judged(tmp_path, a_good_call(), words), "unheard_words").text
+    assert "“ [31mred xxx" in text
+    assert len(text) == 300
 
 
 # Messages

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from contextlib import asynccontextmanager
 
 import jsonschema
 import numpy as np
@@ -33,6 +34,7 @@ from virtual_time import in_virtual_time
 
 from pipecat_wavix import WavixMarkFrame, WavixMarkReturnedFrame, WavixParams, WavixTransport
 from pipecat_wavix.protocol import Clear, PlayMedia
+from pipecat_wavix.webhooks import WavixCall
 
 DOWN, UP = FrameDirection.DOWNSTREAM, FrameDirection.UPSTREAM
 
@@ -101,6 +103,54 @@ async def test_when_the_bot_ends_the_call_nobody_is_told_to_have_left():
         await asyncio.sleep(0.1)
         assert not named(this, "on_client_disconnected")
         assert len(named(this, "on_call_ended")) == 1
+
+
+class Server:
+    """A client that lets the news of a call's end come, and brings it after 0.5 s."""
+
+    def __init__(self, far):
+        self.hang_up = far.hang_up
+        self.transport = None
+
+    async def wait_until_end_is_told(self):
+        await asyncio.sleep(0.5)
+        self.transport.on_webhook(WavixCall(id="abc-123", machine_detected=True))
+
+
+@asynccontextmanager
+async def on_a_server():
+    far = FarEnd()
+    async with call(far=far, client=(server := Server(far))) as this:
+        server.transport = this.transport
+        this.transport.add_event_handler(
+            "on_voicemail_detected", lambda *_: this.events.append(("on_voicemail_detected",))
+        )
+        this.events.clear()
+        yield this
+
+
+@in_virtual_time
+async def test_a_bot_is_told_of_a_machine_before_it_is_told_that_it_has_left():
+    async with on_a_server() as this:
+        this.far.leave()
+        await asyncio.sleep(0.4)
+        assert not this.events
+        await asyncio.sleep(0.2)
+        told = [name for name, *_ in this.events]
+        assert told == ["on_voicemail_detected", "on_client_disconnected"]
+
+
+@pytest.mark.parametrize("cancelled", [True, False], ids=["cancelled", "ended"])
+@in_virtual_time
+async def test_a_bot_that_ends_meanwhile_is_told_all_the_same(cancelled):
+    async with on_a_server() as this:
+        this.far.leave()
+        await asyncio.sleep(0.1)
+        await (this.worker.cancel() if cancelled else this.say(EndFrame()))
+        await this.ended()
+        await asyncio.sleep(0)
+        told = [name for name, *_ in this.events]
+        assert told == ["on_voicemail_detected", "on_client_disconnected", "on_call_ended"]
 
 
 @in_virtual_time

@@ -14,10 +14,8 @@ from bots.clerk import GOODBYE_HZ, GOODBYE_SECS, GREETING_HZ, GREETING_SECS
 
 from pipecat_wavix.emulator import (
     Callee,
-    CallSettings,
     Emulator,
     EmulatorSettings,
-    NetworkSettings,
     Press,
     Say,
     ScriptedCaller,
@@ -45,14 +43,13 @@ def talk(*before):
 
 
 @contextlib.asynccontextmanager
-async def telephone(tmp_path, *arguments, delay_ms=0, **environment):
+async def telephone(tmp_path, *arguments, **environment):
     """An emulator, and a bot that takes its calls."""
     settings = EmulatorSettings(
         port=0,
         api_key=API_KEY,
         numbers=(NUMBER, KEYS_NUMBER),
         recordings=tmp_path,
-        call=CallSettings(network=NetworkSettings(delay_ms=delay_ms)),
     )
     async with (
         Emulator(settings) as emulator,
@@ -134,12 +131,19 @@ async def test_calls_that_nobody_takes_are_told_of(tmp_path):
         assert bot.told("call") == []
 
 
-async def test_a_bot_learns_that_it_talks_to_a_machine(tmp_path):
-    # Wavix hangs up at once: on a network without delay, the socket's end may be faster than the webhook.
-    async with telephone(tmp_path, delay_ms=500) as (emulator, bot):
+@pytest.mark.parametrize(
+    "faults",
+    [WebhookFaults(), WebhookFaults(late=1.0, late_secs=0.5), WebhookFaults(loss=1.0)],
+    ids=["by webhook", "by a late webhook", "by asking"],
+)
+async def test_a_bot_learns_that_it_talks_to_a_machine(tmp_path, faults):
+    async with telephone(tmp_path) as (emulator, bot):
         emulator.callees[CALLER] = Callee(outcome="machine", after_secs=0.1)
         await dialled(bot, voicemail_detection=True)
-        await bot.tells("voicemail")
+        await bot.tells("call")
+        emulator.faults.webhooks = faults
+        await bot.tells("ended")
+        assert bot.told("voicemail"), "Wavix hangs up on it: the bot is told before it ends"
         assert (await bot.tells("over"))["machine"] is True
 
 

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
+from pipecat_wavix.cli.folders import made
 from pipecat_wavix.cli.holding import held
 from pipecat_wavix.cli.scripted import Held, NoCallError, hold_all, load_all
 from pipecat_wavix.cli.table import show
@@ -128,6 +129,7 @@ def add_call(app: "typer.Typer") -> None:
         except (ValueError, ModuleNotFoundError) as error:
             raise typer.BadParameter(str(error)) from error
         scenarios = load_all(script or [], settings)
+        made(out)
         console = Console()
 
         async def hold(scenario: Scenario) -> Held:

@@ -72,6 +72,7 @@ def add_dial(app: "typer.Typer") -> None:
         barge_in_after_ms: Annotated[
             int, typer.Option(help="How much of that answer to let pass.", min=0)
         ] = 800,
+        max_secs: Annotated[float, typer.Option(help="Hang up so long after the answer.")] = 300,
         script: Annotated[
             list[Path] | None,
             typer.Option(
@@ -96,7 +97,7 @@ def add_dial(app: "typer.Typer") -> None:
         console = Console()
 
         async def call(actions: Sequence[Action]) -> dict[str, Any]:
-            body = {"to": number, "script": write_script(actions)}
+            body = {"to": number, "script": write_script(actions), "max_secs": max_secs}
             if from_:
                 body["from"] = from_
             return await _dialled(emulator, body, console)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from loguru import logger
 
+from pipecat_wavix.cli.folders import made
 from pipecat_wavix.emulator.leg import LegKind
 from pipecat_wavix.emulator.network import NetworkSettings
 from pipecat_wavix.emulator.platform_settings import (
@@ -81,6 +82,8 @@ def add_emulate(app: "typer.Typer") -> None:
             )
         except ValueError as error:
             raise typer.BadParameter(str(error)) from error
+        if out:
+            made(out)
         try:
             asyncio.run(_emulate(settings))
         except OSError as error:

@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import quote
 
+from loguru import logger
+
 from pipecat_wavix.cli.emulate import stop_signal
+from pipecat_wavix.cli.folders import made
+from pipecat_wavix.emulator.numbers import e164
 from pipecat_wavix.emulator.platform_settings import DEFAULT_PORT, EmulatorSettings
 
 if TYPE_CHECKING:
@@ -56,10 +60,19 @@ def add_phone(app: "typer.Typer") -> None:
     ) -> None:
         """Call a bot by hand: opens a page with a telephone, unless HEADLESS=1."""
         if to is not None and "://" not in to:
+            try:
+                e164(to)
+            except ValueError:
+                raise typer.BadParameter(
+                    f"{to!a} is neither a media socket, as in ws://localhost:7860/ws, nor a number "
+                    "in E.164, as in +12025550100"
+                ) from None
             _show_page_of(emulator.rstrip("/"), to)
             return
         if to is not None and not to.startswith(("ws://", "wss://")):
             raise typer.BadParameter("give a media socket, ws:// or wss://, or a number")
+        if out:
+            made(out)
         settings = EmulatorSettings(port=port, recordings=out, handset_to=to)
         try:
             asyncio.run(_serve(settings))
@@ -116,6 +129,8 @@ async def _serve(settings: EmulatorSettings) -> None:
     from pipecat_wavix.emulator.app import Emulator
 
     stopped = stop_signal()
+    logger.remove()
+    logger.add(sys.stderr, level="INFO", format="{time:HH:mm:ss.SSS} {message}")
     async with Emulator(settings) as emulator:
         _show(emulator.handset_url)
         await stopped.wait()

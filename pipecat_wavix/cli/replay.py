@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from pipecat_wavix.cli.holding import held
+from pipecat_wavix.cli.report import say_verdicts, show_differences, trace_in
 from pipecat_wavix.cli.table import show
 from pipecat_wavix.emulator.replay import replay_of
 
 if TYPE_CHECKING:
     import typer
-    from rich.console import Console
-
-    from pipecat_wavix.timeline import Timeline
 
 
 def add_replay(app: "typer.Typer") -> None:
@@ -32,9 +30,8 @@ def add_replay(app: "typer.Typer") -> None:
         trace: Annotated[
             Path,
             typer.Argument(
-                help="The recorded call's trace.jsonl; its recording.wav is beside it.",
+                help="The recorded call's trace.jsonl, or its folder; its recording.wav is beside it.",
                 exists=True,
-                dir_okay=False,
             ),
         ],
         url: Annotated[str, typer.Argument(help="The bot's media socket, ws:// or wss://.")],
@@ -54,6 +51,14 @@ def add_replay(app: "typer.Typer") -> None:
         seed: Annotated[
             int | None, typer.Option(help="Of all that is random. [default: as it was]")
         ] = None,
+        strict: Annotated[
+            bool,
+            typer.Option(
+                "--strict",
+                help="Exit with status 1 if there is a defect in the new call, or not all of it is "
+                "known.",
+            ),
+        ] = False,
     ) -> None:
         """Have a recorded caller call again: the same voice, keys and times, the same network."""
         from rich.console import Console
@@ -62,6 +67,7 @@ def add_replay(app: "typer.Typer") -> None:
 
         options = {"delay_ms": delay_ms, "jitter_ms": jitter_ms, "loss": loss, "seed": seed}
         given = {name: value for name, value in options.items() if value is not None}
+        trace = trace_in(trace)
         if out.resolve() == trace.resolve().parent:
             raise typer.BadParameter("--out is the recorded call's own folder: give another")
         try:
@@ -77,19 +83,11 @@ def add_replay(app: "typer.Typer") -> None:
             summary = asyncio.run(held(url, recorded.caller, settings, out, console))
             again = read_timeline(files[1])
             write_report(before, files[2], against=again)
-        except OSError as error:
+        except (ValueError, OSError) as error:
             typer.echo(f"pipecat-wavix: {error}", err=True)
             raise typer.Exit(1) from error
-        _show_differences(console, before, again)
+        show_differences(console, before, again, ("Recorded", "Again"))
+        say_verdicts(again)
         show(console, summary, files)
-
-
-def _show_differences(console: "Console", before: "Timeline", again: "Timeline") -> None:
-    from rich.table import Table
-
-    from pipecat_wavix.timeline.differences import differences
-
-    table = Table("", "Recorded", "Again", "Difference")
-    for row in differences(before, again):
-        table.add_row(*row)
-    console.print(table)
+        if strict and not again.passes:
+            raise typer.Exit(1)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipecat_wavix.emulator.junit import Outcome, write_junit
+from pipecat_wavix.emulator.junit import Outcome, check_junit, write_junit
 from pipecat_wavix.emulator.scenario import Scenario, judge, load_scenario
 from pipecat_wavix.emulator.settings import CallSettings
 from pipecat_wavix.emulator.summary import CallSummary
@@ -58,18 +58,37 @@ def hold_all(
         scenarios: The scripts.
         hold: Makes a call; raises `NoCallError` where there was none.
         console: Where to print.
-        junit: Where to write the same as JUnit XML, or `None`.
+        junit: Where to write the same as JUnit XML, or `None`. It is written whatever happens.
 
     Returns:
         Whether all was as expected.
+
+    Raises:
+        OSError: The XML cannot be written; that is found out before the first call.
     """
-    outcomes = []
-    for scenario in scenarios:
-        outcomes.append(outcome := _outcome(scenario, hold, console))
-        _show(console, outcome)
     if junit:
-        write_junit(outcomes, junit)
+        check_junit(junit)
+    outcomes: list[Outcome] = []
+    try:
+        for scenario in scenarios:
+            try:
+                outcomes.append(_outcome(scenario, hold, console))
+            except BaseException as error:  # Ctrl-C above all
+                outcomes.append(_broken_off(scenario, error))
+                raise
+            finally:
+                _show(console, outcomes[-1])
+    finally:
+        if junit:
+            write_junit(outcomes, junit)
     return all(outcome.passed for outcome in outcomes)
+
+
+def _broken_off(scenario: Scenario, error: BaseException) -> Outcome:
+    why = "interrupted"
+    if isinstance(error, Exception):
+        why = f"{type(error).__name__}: {error}"
+    return Outcome(name=scenario.name, file=str(scenario.path), error=why)
 
 
 def _outcome(

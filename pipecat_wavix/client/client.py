@@ -181,7 +181,12 @@ class WavixClient:
         return await self._get(CALL, read_one_call, ids=_call(call_id))
 
     async def tag_call(self, call_id: str, tag: str) -> None:
-        """Attach a tag to an active call, in place of the one it has: PATCH /v1/calls/{id}."""
+        """Attach a tag to an active call, in place of the one it has: PATCH /v1/calls/{id}.
+
+        Args:
+            call_id: The call's id.
+            tag: What to attach.
+        """
         await self._http.send(
             Request(method="PATCH", route=CALL, ids=_call(call_id), body={"tag": tag})
         )
@@ -246,6 +251,9 @@ class WavixClient:
 
         Returns:
             The stream's id. The stream's `start` event may come before it.
+
+        Raises:
+            WavixOutcomeUnknown: Also if Wavix said yes and gave no id that can be read.
         """
         request = Request(
             method="POST",
@@ -264,7 +272,12 @@ class WavixClient:
             ) from None
 
     async def stop_stream(self, call_id: str, stream_id: str) -> None:
-        """Stop a stream: DELETE /v1/calls/{id}/streams/{stream_id}. 404 counts as done."""
+        """Stop a stream: DELETE /v1/calls/{id}/streams/{stream_id}. 404 counts as done.
+
+        Args:
+            call_id: The call's id.
+            stream_id: The stream's id.
+        """
         ids = {**_call(call_id), "stream_id": check_id(stream_id, name="stream_id")}
         await self._delete(f"{CALL}/streams/{{stream_id}}", ids)
 

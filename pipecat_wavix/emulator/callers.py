@@ -30,7 +30,7 @@ ANSWER_TIMEOUT_SECS: Final = 10.0
 SPEECH_TIMEOUT_SECS: Final = 60.0
 END_OF_SPEECH_SECS: Final = 1.0
 
-# In PCM16, -40 dB: what a live caller may leave out.
+# In PCM16, -40 dB: what nobody hears, and a live caller may leave out.
 _QUIET_LEVEL: Final = 328
 
 KEY_SECS: Final = 0.1
@@ -73,6 +73,8 @@ class Action(Protocol):
 class Say:
     """Speak.
 
+    The bot may answer from the last audible frame on: a recording often ends in silence.
+
     Attributes:
         pcm: PCM16 at 24 kHz; its last frame is filled up with silence.
     """
@@ -82,9 +84,15 @@ class Say:
     def frames(self, ear: Ear) -> Iterator[bytes]:
         """Yield the speech, frame by frame."""
         ear.begin_turn()
+        audible = False
         for start in range(0, len(self.pcm), FRAME_BYTES):
-            yield self.pcm[start : start + FRAME_BYTES].ljust(FRAME_BYTES, b"\0")
-        ear.end_turn()
+            frame = self.pcm[start : start + FRAME_BYTES]
+            yield frame.ljust(FRAME_BYTES, b"\0")
+            if not _is_quiet(frame):
+                audible = True
+                ear.end_turn()
+        if not audible:
+            ear.end_turn()
 
 
 @dataclass(frozen=True)
@@ -100,12 +108,17 @@ class Pause:
 
 @dataclass(frozen=True)
 class WaitForBot:
-    """Say nothing until the bot speaks, or has stopped.
+    """Say nothing until the bot speaks, or has said what it has to say.
+
+    A bot is `quiet` when it has begun to answer what the caller last said or pressed, or to greet if
+    that is nothing yet, and has then been silent. So it is not taken for quiet while it thinks. One
+    that does not answer is waited for until nobody has said anything for 10 s.
 
     Attributes:
         state: What to wait for: the bot is `speaking`, or is `quiet`.
         secs: For how long it must have been so, counted from when that began, which may be before
-            the wait; 0 for no longer than a frame.
+            the wait; 0 for no longer than a frame. Quiet is counted from the end of what the caller
+            last said or pressed at the earliest.
         timeout_secs: Give up, and go on, after so long.
     """
 
@@ -120,8 +133,11 @@ class WaitForBot:
             yield SILENCE
 
     def _reached(self, ear: Ear) -> bool:
-        lasted = ear.quiet_secs if self.state == "quiet" else ear.spoken_secs
-        return lasted is not None and lasted >= self.secs - SAME_TIME_SECS
+        if self.state == "speaking":
+            return ear.spoken_secs is not None and ear.spoken_secs >= self.secs - SAME_TIME_SECS
+        quiet_secs = min(ear.quiet_secs, ear.now - ear.turn_ended_at)
+        least_secs = self.secs if ear.answered else max(self.secs, ANSWER_TIMEOUT_SECS)
+        return quiet_secs >= least_secs - SAME_TIME_SECS
 
 
 @dataclass(frozen=True)
@@ -361,9 +377,11 @@ def conversation(
             patience_secs = timeout_secs + barge_in_after_secs
             script.append(WaitForBot("speaking", barge_in_after_secs, patience_secs))
             script.append(Say(barge_in))
-            timeout_secs = ANSWER_TIMEOUT_SECS
-        script.append(WaitForBot("speaking", 0, timeout_secs))
-        script.append(bot_has_spoken)
+            script.append(bot_has_spoken)
+        elif index:
+            script.append(bot_has_spoken)
+        else:
+            script.append(WaitForAnswer(timeout_secs, SPEECH_TIMEOUT_SECS))
     script.append(HangUp())
     return script
 

@@ -5,7 +5,7 @@ call works: it asks the platform. It asks for no key, which is why an emulator l
 machine alone unless it is told otherwise.
 
     GET  /_emulator/state                    numbers, calls, faults
-    POST /_emulator/dial                     {"to", "from", "script": [...]} or {"to", "say": [...]}
+    POST /_emulator/dial                     {"to", "from", "max_secs", "script": [...]}, or "say": [...]
     GET  /_emulator/calls/{id}?wait_secs=30  one call; waits so long for its end
     POST /_emulator/calls/{id}/press         {"keys": "12#"}
     POST /_emulator/calls/{id}/hang_up       {}: the person on the phone hangs up
@@ -79,14 +79,18 @@ class Control:
         }
 
     async def _dial(self, request: Request) -> Any:
-        body = await _fields(request, required={"to"}, optional={"from", "script", "say"})
+        optional = {"from", "max_secs", "script", "say"}
+        body = await _fields(request, required={"to"}, optional=optional)
         if "script" in body and "say" in body:
             raise AnswerError(400, "give script or say, not both")
         script = await asyncio.to_thread(_script, body)
         to, from_number = body["to"], body.get("from", DEFAULT_CALLER)
         if not (isinstance(to, str) and isinstance(from_number, str)):
             raise AnswerError(400, "to and from are strings: numbers in E.164")
-        return _shown(self._platform.dial(to, ScriptedCaller(script), from_number))
+        max_secs = body.get("max_secs")
+        if not isinstance(max_secs, int | float | None):
+            raise AnswerError(400, "max_secs is a number of seconds")
+        return _shown(self._platform.dial(to, ScriptedCaller(script), from_number, max_secs))
 
     async def _call(self, request: Request) -> Any:
         call = self._found(request)

@@ -20,8 +20,8 @@ class Ear:
 
     Attributes:
         now: When the next frame begins, in seconds.
-        turn_ended_at: When the caller was done with what it last said or pressed, or when the call
-            began.
+        turn_ended_at: When the caller was last heard, or was done with the keys that it pressed; when
+            the call began, if it has done neither.
         heard_secs: For how long the bot was heard since then.
     """
 

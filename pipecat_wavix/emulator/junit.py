@@ -20,7 +20,7 @@ class Outcome:
         file: Its file's name.
         secs: How long the call was.
         failures: The expectations that were not met.
-        error: Why there was no call, or `None`.
+        error: Why there was no call, or why it was not judged; or `None`.
         report: The picture of the call, if there is one.
     """
 
@@ -35,6 +35,26 @@ class Outcome:
     def passed(self) -> bool:
         """Whether all was as expected."""
         return not self.failures and self.error is None
+
+
+def check_junit(path: Path) -> None:
+    """See that it can be written, before calls are made that it is to tell of.
+
+    What an earlier run has written goes: nobody shall take it for this one's.
+
+    Args:
+        path: Where to; its folder is made if there is none.
+
+    Raises:
+        OSError: It cannot; the message says why.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    except OSError as error:
+        is_none = isinstance(error, FileExistsError | NotADirectoryError)
+        why = f"{path.parent} is no folder" if is_none else error.strerror
+        raise OSError(f"{path} cannot be written: {why}: give another file") from error
 
 
 def write_junit(outcomes: Sequence[Outcome], path: Path) -> None:

@@ -15,12 +15,19 @@ from pipecat_wavix.emulator.settings import CallSettings
 from pipecat_wavix.emulator.stream import Patience
 from pipecat_wavix.emulator.summary import CallSummary
 from pipecat_wavix.emulator.telephone import Telephone
+from pipecat_wavix.emulator.websocket import CannotConnectError
 
 UNREAD_LIMIT_BYTES: Final = Patience().unread_bytes
 """What may wait for a bot that does not read, about 3 s of media; then media is thrown away."""
 
 CLOSE_TIMEOUT_SECS: Final = Patience().close_secs
 """How long a bot may take to answer the close of the socket."""
+
+_FORBIDDEN: Final = 403
+_BY_NUMBER_ONLY: Final = (
+    "a bot started with `-t wavix` takes calls by number only: use `pipecat-wavix dial`, or start it "
+    "without `-t`"
+)
 
 
 class Call:
@@ -67,7 +74,12 @@ class Call:
             CannotConnectError: The bot cannot be reached, refuses, or is silent for too long.
             Exception: What a caller or an observer raised; the call is over then.
         """
-        return await self._telephone.run(begin_with=self.stream_id)
+        try:
+            return await self._telephone.run(begin_with=self.stream_id)
+        except CannotConnectError as error:
+            if error.status != _FORBIDDEN:
+                raise
+            raise CannotConnectError(f"{error}: {_BY_NUMBER_ONLY}", error.status) from None
 
     def change_network(self, network: NetworkSettings) -> None:
         """Have other faults of the network from now on.

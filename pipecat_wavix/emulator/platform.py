@@ -115,21 +115,29 @@ class Platform:
 
     # Calls.
 
-    def dial(self, number: str, caller: Caller, from_number: str = DEFAULT_CALLER) -> EmulatedCall:
+    def dial(
+        self,
+        number: str,
+        caller: Caller,
+        from_number: str = DEFAULT_CALLER,
+        max_secs: float | None = None,
+    ) -> EmulatedCall:
         """Call a number of the account.
 
         Args:
             number: In E.164.
             caller: Who calls.
             from_number: From where, in E.164.
+            max_secs: When the far end hangs up, in seconds after the answer; `None` for
+                `EmulatorSettings.call`'s.
 
         Raises:
-            ValueError: The number is not the account's, or one of both is none.
+            ValueError: The number is not the account's, one of both is none, or the seconds are.
         """
         if self.numbers.get(e164(number)) is None:
             known = ", ".join(number.number for number in self.numbers)
             raise ValueError(f"{number} is not a number of the account: dial one of {known}")
-        call = self._set_up("inbound", e164(from_number), e164(number))
+        call = self._set_up("inbound", e164(from_number), e164(number), max_secs=max_secs)
         call.ring_in(caller)
         return call
 
@@ -174,6 +182,7 @@ class Platform:
         tag: str = "",
         callback_url: str | None = None,
         ring_secs: float | None = None,
+        max_secs: float | None = None,
         detect_machine: bool = False,
     ) -> EmulatedCall:
         if self.closing.is_set():
@@ -193,7 +202,7 @@ class Platform:
         call = EmulatedCall(
             self,
             record,
-            self._media(record.id),
+            self._media(record.id, max_secs),
             ring_secs=settings.ring_secs if ring_secs is None else ring_secs,
             setup_secs=settings.setup_secs,
             recordings=settings.recordings,
@@ -203,11 +212,18 @@ class Platform:
         self.calls[call.id] = call
         return call
 
-    def _media(self, call_id: str) -> CallSettings:
+    def _media(self, call_id: str, max_secs: float | None) -> CallSettings:
         # Each call has accidents of its own, and all the same ones again in the next run.
         self._count += 1
         network = replace(self.settings.call.network, seed=self._seed + self._count)
-        return replace(self.settings.call, call_id=call_id, stream_id=None, network=network)
+        settings = self.settings.call
+        return replace(
+            settings,
+            call_id=call_id,
+            stream_id=None,
+            network=network,
+            max_secs=settings.max_secs if max_secs is None else max_secs,
+        )
 
     def _forget(self) -> None:
         over = [call.id for call in self.calls.values() if call.over.is_set()]

@@ -110,9 +110,15 @@ def replay_of(recorded: Timeline) -> Replay:
         recorded: The call, as `read_timeline` reads it.
 
     Raises:
-        ValueError: Its trace does not tell how it was, or has a key that there is not.
+        ValueError: Its trace does not tell how it was, or has a key that there is not; or it has no
+            recording.
         OSError: The recording cannot be read.
     """
+    if recorded.recorded_secs is None:
+        raise ValueError(
+            f"{recorded.trace}: it cannot be replayed: there is no recording of what the caller "
+            f"said ({recorded.recording.name}, beside the trace)"
+        )
     try:
         settings = _settings(recorded.header["settings"])
         frame_secs = _FRAME_SECS * (1 + settings.line.drift_ppm * 1e-6)

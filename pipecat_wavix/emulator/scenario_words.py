@@ -160,7 +160,7 @@ EXPECT: Final = Words(
 
 BARE_STEPS: Final = {
     "wait for bot to start": "Say nothing until the bot speaks, at most 10 s.",
-    "wait for bot to stop": "Say nothing until the bot has been quiet for 1 s, at most 60 s.",
+    "wait for bot to stop": "Let the bot answer, until it has been quiet for 1 s, at most 60 s.",
     "hang up": "End the call.",
 }
 """Steps that need no more than their name."""
@@ -231,7 +231,10 @@ def read_words(text: str, file: str) -> tuple[dict[str, Entry], list[StepEntry]]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise FaultyScriptError(f"{file}:{line}: {error.problem}: {_QUOTES}") from None
+        what = f"{error.problem}: {_QUOTES}"
+        if tabbed := _line_with_tab(text, line):
+            line, what = tabbed, "it is indented by a tab: indent by spaces"
+        raise FaultyScriptError(f"{file}:{line}: {what}") from None
     except (yaml.YAMLError, RecursionError) as error:
         what = (
             "it is nested too deeply"
@@ -301,11 +304,21 @@ class _Reader:
         words = [word for step in STEPS.values() for word in step.words]
         present = self.mapping("a step", node, list(dict.fromkeys(words)))
         first = next(word for word in STEPS if word in present)
+        if others := [word for word in present if word not in STEPS[first].words]:
+            what = f"{first} and {others[0]} are two steps: begin each with '- '"
+            raise self._fault(present[others[0]], what)
         return StepEntry(first, self._words(first, node, STEPS[first]), line)
 
     def _fault(self, node: yaml.Node | None, what: str) -> FaultyScriptError:
         line = node.start_mark.line + 1 if node else 1
         return FaultyScriptError(f"{self._file}:{line}: {what}")
+
+
+def _line_with_tab(text: str, last: int) -> int | None:
+    for line, each in enumerate(text.splitlines()[:last], 1):
+        if "\t" in each[: len(each) - len(each.lstrip())]:
+            return line
+    return None
 
 
 def _way_out(word: str, known: list[str]) -> str:

@@ -5,7 +5,7 @@ object with one of these:
 
     {"say": "text"}                                 spoken by the offline voice
     {"wav": "<base64 of a WAV file>"}
-    {"wait": "speaking" or "quiet", "secs": 1, "timeout_secs": 60}
+    {"wait": "speaking" or "quiet", "secs": 1, "timeout_secs": 60}  see `WaitForBot`
     {"pause": 0.5}                                  in seconds
     {"press": "12#"}
     {"hang_up": true}

@@ -238,7 +238,7 @@ class Telephone:
         for stream in self._streams.fed:
             stream.change_network(network)
         if self._line:
-            self.observe(NetworkChanged(self._now, network))
+            self.guarded(self.observe, NetworkChanged(self._now, network))
 
     # Everything below runs in callbacks of the event loop, never at the same time, and each
     # entrance from outside is guarded: what goes wrong in one ends the call and is raised by `run`.

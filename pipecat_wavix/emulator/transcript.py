@@ -7,6 +7,7 @@ it is the user's code, and runs as such.
 import importlib
 import json
 import runpy
+import traceback
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -33,9 +34,12 @@ def load_hook(name: str, folder: Path) -> Hook:
     try:
         hook = _names(module_name, folder).get(function_name)
     except Exception as error:  # whatever a module raises when it is loaded
+        path = _path(module_name, folder)
+        way_out = (
+            "mend it" if path.is_file() else f"put {path.relative_to(folder)} beside the script"
+        )
         raise ValueError(
-            f"{module_name} cannot be loaded ({type(error).__name__}: {error}): put"
-            f" {module_name.replace('.', '/')}.py beside the script"
+            f"{module_name} cannot be loaded ({_told(error, str(path))}): {way_out}"
         ) from error
     if not callable(hook):
         raise ValueError(f"{module_name} has no function {function_name}: define it there")
@@ -60,14 +64,31 @@ def judge_transcript(hook: Hook, folder: Path | None) -> str | None:
     except AssertionError as error:
         return str(error) or "the function's assertion failed"
     except Exception as error:  # the user's own code
-        return f"the function failed: {type(error).__name__}: {error}"
+        code = getattr(hook, "__code__", None)
+        told = _told(error, code.co_filename if code else None)
+        return f"the function failed ({told}): mend it; what it was given is in {folder}"
     return None
 
 
 def _names(module: str, folder: Path) -> dict[str, Any]:
-    path = folder.joinpath(*module.split(".")).with_suffix(".py")
+    path = _path(module, folder)
     # By its path: two scripts in two folders may each have a module of this name.
     return runpy.run_path(str(path)) if path.is_file() else vars(importlib.import_module(module))
+
+
+def _path(module: str, folder: Path) -> Path:
+    return folder.joinpath(*module.split(".")).with_suffix(".py")
+
+
+def _told(error: Exception, file: str | None) -> str:
+    """An error in a line, with the last place in the user's own file that it came through."""
+    what = f"{type(error).__name__}: {error}"
+    if isinstance(error, SyntaxError) and error.filename == file:
+        return f"{file}:{error.lineno}: {type(error).__name__}: {error.msg}"
+    own = [
+        each.lineno for each in traceback.extract_tb(error.__traceback__) if each.filename == file
+    ]
+    return f"{file}:{own[-1]}: {what}" if own else what
 
 
 def _heard(path: Path) -> bytes:

@@ -3,10 +3,12 @@
 It knows the call's data and where its webhooks go. It refuses to know how the call came about.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from loguru import logger
 from pipecat.runner.types import CallData
 
 from pipecat_wavix.client import WavixClient
@@ -14,6 +16,11 @@ from pipecat_wavix.webhooks import WavixCall
 
 EARLY_WEBHOOKS: Final = 16
 """How many are kept of those that come before the bot has its transport."""
+
+_END_NEWS_SECS: Final = 1.0
+"""How much later than a stream's end the webhook of the call's end may come; then Wavix is asked."""
+
+_ASK_SECS: Final = 2.0
 
 
 class WavixCallData(CallData):
@@ -54,6 +61,7 @@ class Session:
         call_id: The call's id.
         stream_id: The stream's id.
         close: Closes the socket.
+        voicemail_detection: Whether Wavix was asked to tell a machine from a person.
 
     Attributes:
         call_id: The call's id.
@@ -70,8 +78,11 @@ class Session:
         call_id: str,
         stream_id: str,
         close: Callable[[], Awaitable[None]],
+        voicemail_detection: bool = False,
     ):
         self._client = client
+        self._voicemail_detection = voicemail_detection
+        self._end_told = asyncio.Event()
         self._listener: Callable[[WavixCall], None] | None = None
         self._early: list[WavixCall] = []
         self.call_id = call_id
@@ -100,8 +111,30 @@ class Session:
             listener(call)
         self._early.clear()
 
+    async def wait_until_end_is_told(self) -> None:
+        """Let the news of the call's end come, for at most 3 s, if a machine may have answered.
+
+        Wavix hangs up on a machine by itself. That it was one is told by the webhook of the end, and
+        which is faster, that or the stream's end, nobody knows.
+        """
+        if not self._voicemail_detection:
+            return
+        try:
+            async with asyncio.timeout(_END_NEWS_SECS):
+                await self._end_told.wait()
+            return
+        except TimeoutError:
+            pass  # it was lost, or another process got it
+        try:
+            async with asyncio.timeout(_ASK_SECS):
+                self.deliver(await self._client.get_call(self.call_id))
+        except Exception as error:  # whatever it is, the bot has to learn that it was left
+            logger.debug(f"Call {self.call_id}: how it ended is not known: {type(error).__name__}")
+
     def deliver(self, call: WavixCall) -> None:
         """Hand on a webhook."""
+        if call.machine_detected or call.completed_at or call.event_type == "completed":
+            self._end_told.set()
         if self._listener:
             self._listener(call)
         elif len(self._early) < EARLY_WEBHOOKS:

@@ -265,7 +265,13 @@ class Switchboard:
         if not self.ready:
             raise BusyError(f"{len(self._lines)} calls in progress: the most that is taken on")
         tag = tag or f"pipecat-{uuid4()}"
-        content = DialPass(from_number=from_number, to_number=to_number, tag=tag, body=body)
+        content = DialPass(
+            from_number=from_number,
+            to_number=to_number,
+            tag=tag,
+            body=body,
+            voicemail_detection=voicemail_detection,
+        )
         token = self.tokens.issue(content, now=time.time())
         place = f"dial {tag}"
         self._lines.hold(place)
@@ -299,6 +305,7 @@ class Switchboard:
             to_number=dial.to_number,
             tag=dial.tag,
             body=dial.body,
+            voicemail_detection=dial.voicemail_detection,
         )
         await self._starts.stream(content)
 
@@ -337,7 +344,13 @@ class Switchboard:
             stream_id: The stream's id.
             close: Closes its socket.
         """
-        session = Session(self._client, call_id=content.call_id, stream_id=stream_id, close=close)
+        session = Session(
+            self._client,
+            call_id=content.call_id,
+            stream_id=stream_id,
+            close=close,
+            voicemail_detection=content.voicemail_detection,
+        )
         setup_secs = self._lines.talk(content.call_id, session)
         if setup_secs is not None:
             self.metrics.setup(setup_secs)

@@ -9,6 +9,7 @@ import contextlib
 import inspect
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from types import TracebackType
 from typing import Any, Final, cast
 from uuid import uuid4
 
@@ -30,6 +31,9 @@ BOT_END_SECS: Final = 10.0
 # Of an application that does not end when it is told to.
 _STOP_SECS: Final = 5.0
 _SHUTDOWN_SECS: Final = 1
+
+# Whose frames are between a server and a bot.
+_NOT_THE_BOTS: Final = {"pipecat_wavix", "starlette", "fastapi", "contextlib"}
 
 
 class BotStillRunsError(AssertionError):
@@ -109,6 +113,7 @@ class _Watched:
         self._app = app
         self._errors = errors
         self._working: set[asyncio.Task[Any]] = set()
+        self._stopped: set[asyncio.Task[Any]] = set()
         self.start_error: Exception | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,8 +131,12 @@ class _Watched:
         except WebSocketDisconnect:
             pass  # the caller hung up while the bot listened: how a call ends
         except Exception as error:
-            self._errors.append(error)
-            raise
+            # The test raises it: the server would only log it, at length.
+            self._errors.append(error.with_traceback(_of_the_bot(error.__traceback__)))
+            await _close(send)
+        except asyncio.CancelledError:
+            if task not in self._stopped:
+                raise
         finally:
             self._working.discard(task)
 
@@ -137,6 +146,7 @@ class _Watched:
             await asyncio.wait(set(self._working), timeout=BOT_END_SECS)
         if not (stuck := set(self._working)):
             return
+        self._stopped |= stuck
         for task in stuck:
             task.cancel()
         await asyncio.wait(stuck, timeout=_STOP_SECS)
@@ -146,6 +156,20 @@ class _Watched:
                 "when its client disconnects, as with worker.cancel() in on_client_disconnected"
             )
         )
+
+
+def _of_the_bot(traceback: TracebackType | None) -> TracebackType | None:
+    """The part that is of the user's code, from its first frame on; all, if there is none."""
+    part = traceback
+    while part and part.tb_frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_THE_BOTS:
+        part = part.tb_next
+    return part or traceback
+
+
+async def _close(send: Send) -> None:
+    # As a server closes the socket of an application that fails.
+    with contextlib.suppress(Exception):
+        await send({"type": "websocket.close", "code": 1011})
 
 
 class _Server(uvicorn.Server):

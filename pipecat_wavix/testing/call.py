@@ -98,6 +98,15 @@ class PhoneCall:
         self._running: asyncio.Task[CallSummary]
 
     async def __aenter__(self) -> Self:
+        __tracebackhide__ = True
+        try:
+            await self._dialled()
+        except ConnectionError as error:
+            self._raise_the_bots()
+            raise error.with_traceback(None) from None
+        return self
+
+    async def _dialled(self) -> None:
         script = await self._loaded()
         async with AsyncExitStack() as stack:
             self._there = await stack.enter_async_context(reached(self._bot, self._path))
@@ -109,16 +118,11 @@ class PhoneCall:
             self._running = asyncio.create_task(self._call.run(), name="a test's call")
             self._running.add_done_callback(lambda _: self._news.set())
             stack.push_async_callback(self._hung_up)
-            try:
-                while not self.events and not self._running.done():
-                    await self._more()
-                if not self.events:
-                    self._running.result()
-            except ConnectionError:
-                self._raise_the_bots()
-                raise
+            while not self.events and not self._running.done():
+                await self._more()
+            if not self.events:
+                self._running.result()
             self._stack = stack.pop_all()
-        return self
 
     async def __aexit__(
         self,
@@ -126,6 +130,7 @@ class PhoneCall:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        __tracebackhide__ = True
         async with self._stack:
             if exc is None and self._script_done:
                 await self._done_or_over(self._script_done[-1])
@@ -133,6 +138,9 @@ class PhoneCall:
             # What the bot raised tells more than what the test misses of it.
             if isinstance(exc, AssertionError):
                 self._raise_the_bots(but=BotStillRunsError)
+            for error in self._there.errors:
+                if isinstance(error, BotStillRunsError):
+                    exc.add_note(f"Also: {error}")
             return
         self._raise_the_bots()
         summary = self._running.result()
@@ -149,9 +157,10 @@ class PhoneCall:
 
         Raises:
             CallOverError: The call was over before it was said.
-            ValueError: It cannot be said.
+            ValueError: It cannot be said, or there is nothing to say.
             ModuleNotFoundError: There is no voice.
         """
+        __tracebackhide__ = True
         await self._do(Say(await _pcm(speech)))
 
     async def press(self, keys: str) -> None:
@@ -161,6 +170,7 @@ class PhoneCall:
             CallOverError: The call was over before they were pressed.
             ValueError: There is no such key.
         """
+        __tracebackhide__ = True
         await self._do(Press(keys))
 
     async def barge_in(
@@ -181,6 +191,7 @@ class PhoneCall:
             NotHeardError: The bot did not speak for so long.
             CallOverError: The call was over before it was said.
         """
+        __tracebackhide__ = True
         cut = _CutIn(await _pcm(speech), after_secs, within_secs)
         await self._do(cut)
         if not cut.was_said:
@@ -208,14 +219,15 @@ class PhoneCall:
             NotHeardError: It did not begin in time, or does not end.
             Exception: What the bot raised.
         """
+        __tracebackhide__ = True
         try:
             while not (heard := self._hearing.answer(within_secs, quiet_secs, at_most_secs)):
                 if self._running.done():
                     self._running.result()
                 await self._more()
-        except NotHeardError:
+        except NotHeardError as error:
             self._raise_the_bots()
-            raise
+            raise error.with_traceback(None) from None
         return heard
 
     async def hang_up(self) -> None:
@@ -232,6 +244,7 @@ class PhoneCall:
         Raises:
             NotHeardError: It goes on.
         """
+        __tracebackhide__ = True
         await asyncio.wait({self._running}, timeout=within_secs)
         if not self._running.done():
             raise NotHeardError(
@@ -257,6 +270,7 @@ class PhoneCall:
         return list(self._script or ())
 
     async def _do(self, action: Action) -> None:
+        __tracebackhide__ = True
         done = self._caller.do(action)
         if not await self._done_or_over(done):
             self._raise_the_bots()
@@ -284,9 +298,11 @@ class PhoneCall:
         self._news.set()
 
     def _raise_the_bots(self, but: type[Exception] | tuple[()] = ()) -> None:
+        __tracebackhide__ = True
         for error in self._there.errors:
             if not isinstance(error, but):
-                raise error
+                # Without what the test has missed: that is no cause of it.
+                raise error from error.__cause__
 
 
 def write_report_of(trace: Path) -> Path:
@@ -351,6 +367,9 @@ class _CutIn:
 
 
 async def _pcm(speech: Speech) -> bytes:
+    __tracebackhide__ = True
+    if speech == b"" or (isinstance(speech, str) and not speech.strip()):
+        raise ValueError("there is nothing to say: give a text, a path or PCM16 that is not empty")
     if isinstance(speech, bytes):
         return speech
     if isinstance(speech, str):

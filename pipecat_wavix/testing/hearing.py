@@ -101,6 +101,7 @@ class Hearing:
         Raises:
             NotHeardError: It did not come, or does not end.
         """
+        __tracebackhide__ = True
         waited_from = max(self._turn.ended_at, self._step_ended, self._answered_until)
         earliest = max(self._turn.began_at, self._answered_until)
         spells = [

@@ -4,6 +4,7 @@ It knows names and units: times are seconds since the call was answered, on the 
 audio is counted in samples at 24 kHz. It refuses to know files.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,9 @@ SAMPLE_RATE: Final = 24_000
 
 STEP_SECS: Final = 0.02
 """What a line plays at once."""
+
+INCOMPLETE: Final = "incomplete"
+"""The kind of a verdict that says what of a call is not known."""
 
 Spell = tuple[float, float]
 """A stretch of speech, from its first audible sample to the end of its last, in seconds."""
@@ -120,6 +124,26 @@ class Underrun:
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """The line had nothing to play between two things that the bot said, and nobody else did a thing.
+
+    Attributes:
+        at_secs: When the bot was last audible before.
+        until: When it was audible again.
+        cut: Whether what was said before broke off while it was loud.
+    """
+
+    at_secs: float
+    until: float
+    cut: bool
+
+    @property
+    def secs(self) -> float:
+        """How long the caller heard nothing."""
+        return self.until - self.at_secs
+
+
+@dataclass(frozen=True, slots=True)
 class BargeIn:
     """The caller spoke into the bot's speech: when, and until when the bot was still audible.
 
@@ -193,7 +217,8 @@ class Timeline:
         recording: The recording.
         header: The first line of the trace.
         secs: Its length.
-        ended: Who ended it, or what; empty if its process was killed.
+        recorded_secs: The recording's length; `None` if there is none, or nothing in it.
+        ended: Who ended it, or what; empty if the trace stops before.
         messages: Every line of the trace and of the bot's half, by time.
         caller: What the caller said.
         heard: What the caller heard.
@@ -203,6 +228,7 @@ class Timeline:
         marks: As the line has played them.
         clears: Those that took effect.
         underruns: As the line had them.
+        silences: Where the bot fell silent for longer than in an underrun.
         keys: When the caller pressed which key.
         rest: Requests of the account's server.
         webhooks: What it was told.
@@ -210,6 +236,7 @@ class Timeline:
         words: What it took note of.
         stalls: When the bot's loop stood still, and for how long.
         merged_within_secs: How exact the bot's times are on the line's clock.
+        left_out: What of the files is not in here because it is too much, and how many.
         verdicts: What is to be said of all that, by time.
     """
 
@@ -217,6 +244,7 @@ class Timeline:
     recording: Path
     header: dict[str, Any]
     secs: float
+    recorded_secs: float | None
     ended: str
     messages: list[Message]
     caller: Side
@@ -227,6 +255,7 @@ class Timeline:
     marks: list[Mark] = field(default_factory=list)
     clears: list[Clear] = field(default_factory=list)
     underruns: list[Underrun] = field(default_factory=list)
+    silences: list[Silence] = field(default_factory=list)
     keys: list[tuple[float, str]] = field(default_factory=list)
     rest: list[Message] = field(default_factory=list)
     webhooks: list[Message] = field(default_factory=list)
@@ -234,7 +263,18 @@ class Timeline:
     words: list[Word] = field(default_factory=list)
     stalls: list[Underrun] = field(default_factory=list)
     merged_within_secs: float | None = None
+    left_out: Counter[str] = field(default_factory=Counter)
     verdicts: list[Verdict] = field(default_factory=list)
+
+    @property
+    def known_secs(self) -> float:
+        """Up to when it is known what was said and heard."""
+        return min(self.secs, self.recorded_secs or 0.0)
+
+    @property
+    def passes(self) -> bool:
+        """Whether all of it is known, and there is no defect."""
+        return not any(verdict.bad or verdict.kind == INCOMPLETE for verdict in self.verdicts)
 
     @property
     def caller_spells(self) -> list[Spell]:

@@ -39,7 +39,7 @@ function loudest(levels, from, to) {
 // ---- what is looked at
 
 const longest = Math.max(...data.calls.map((call) => call.until), 1);
-const earliest = Math.min(0, ...data.calls.flatMap((call) => call.account.map((each) => each[0])));
+const earliest = Math.min(0, ...data.calls.map((call) => call.account[0]?.[0] ?? 0));
 const margin = Math.min(0.01 * longest, 0.5);
 const whole = { from: Math.max(earliest, -5) - margin, to: longest + margin };
 let view = { ...whole }, place = 0, picked = null, due = false;
@@ -76,11 +76,12 @@ function readColours() {
     colour[name] = style.getPropertyValue(`--${name}`).trim();
 }
 
+// A title must hide nothing: with `head`, what is drawn begins below it; the other lanes leave its place free.
 const LANES = [
   { name: "", height: 26, draw: drawAxis },
-  { name: "Caller", height: 66, draw: (c, call) => { bands(c, call); wave(c, call.peaks.caller, colour.caller); spells(c, call.data.caller, colour.caller); } },
-  { name: "Sent", note: "orange: never heard", height: 50, draw: (c, call) => { bands(c, call); wave(c, call.peaks.unheard, colour.lost); wave(c, call.peaks.sent, colour.sent, 8, false); } },
-  { name: "Heard", height: 66, draw: drawHeard },
+  { name: "Caller", head: 16, height: 58, draw: (c, call) => { bands(c, call); wave(c, call.peaks.caller, colour.caller); spells(c, call.data.caller, colour.caller); } },
+  { name: "Sent", note: "orange: never heard", head: 16, height: 42, draw: (c, call) => { bands(c, call); wave(c, call.peaks.unheard, colour.lost); wave(c, call.peaks.sent, colour.sent, 4, false); } },
+  { name: "Heard", head: 16, height: 58, draw: drawHeard },
   { name: "Believed heard", has: "believed", height: 28, draw: (c, call) => { for (const [a, b] of call.data.believed) box(c, a, b, 18, 5, colour.bot); } },
   { name: "Words", has: "words", height: 36, draw: drawWords },
   { name: "Marks, clears, stalls", height: 42, draw: drawEvents },
@@ -98,9 +99,11 @@ function box(c, from, to, top, height, fill) {
 }
 // Texts of a row that would overlap are left out; one at the right edge stands before what it tells of.
 function label(c, t, top, text, fill, from = 0, start = t) {
-  const size = c.ctx.measureText(text).width, place = x(c, t);
+  const place = x(c, t);
+  if (place + 4 < from || place > c.width) return from;
+  const size = c.ctx.measureText(text).width;
   const at = place + 4 + size > c.width ? x(c, start) - 4 - size : place + 4;
-  if (at < from || place > c.width) return from;
+  if (at < from) return from;
   c.ctx.fillStyle = fill;
   c.ctx.fillText(text, at, c.top + top);
   return at + size + 8;
@@ -108,7 +111,7 @@ function label(c, t, top, text, fill, from = 0, start = t) {
 function line(c, t, top, height, stroke) {
   if (near(t, t)) { c.ctx.fillStyle = stroke; c.ctx.fillRect(Math.round(x(c, t)) - 0.5, c.top + top, 1.5, height); }
 }
-function wave(c, levels, fill, margin = 8, middled = true) {
+function wave(c, levels, fill, margin = 4, middled = true) {
   const middle = c.top + c.height / 2, step = 1 / c.ratio, secs = ((view.to - view.from) / c.width) * step;
   c.ctx.fillStyle = colour.line;
   if (middled) c.ctx.fillRect(0, middle - 0.5, c.width, 1);
@@ -149,14 +152,20 @@ function drawHeard(c, call) {
   bands(c, call);
   wave(c, call.peaks.heard, colour.bot);
   spells(c, call.data.heard, colour.bot);
-  let free = 0;
+  // Lengths stand beside the title; what is below the title has its own in the picture.
+  const title = c.ctx.measureText("Heard").width + 14;
+  let free = title, drawn = -Infinity;
   for (const [at, secs] of call.data.underruns) {
+    if (!near(at - secs, at) || x(c, at) - drawn < 0.5) continue;
+    drawn = x(c, at);
     c.ctx.globalAlpha = 0.28;
     box(c, at - secs, at, 0, c.height, colour.bad);
     c.ctx.globalAlpha = 1;
     line(c, at - secs, 0, c.height, colour.bad);
     line(c, at, 0, c.height, colour.bad);
-    free = label(c, at, 13, `gap ${Math.round(secs * 1000)} ms`, colour.bad, free);
+    const text = `gap ${Math.round(secs * 1000)} ms`;
+    if (x(c, at) + 4 < title) label(c, at, 13, text, colour.bad);
+    else free = label(c, at, -4, text, colour.bad, free);
   }
   for (const [from, to, answered] of call.data.turns) {
     if (!near(from, to)) continue;
@@ -190,15 +199,15 @@ function drawEvents(c, call) {
     line(c, at, 16, 8, cleared ? colour.lost : colour.soft);
     if (view.to - view.from < 5) free = label(c, at, 24, name, cleared ? colour.lost : colour.soft, free);
   }
-  const events = [
-    ...call.data.clears.map(([from, to]) => [from, Math.max(from, to), `clear, silent in ${Math.round((to - from) * 1000)} ms`, colour.lost]),
-    ...call.data.stalls.map(([to, secs]) => [to - secs, to, `loop stalled for ${Math.round(secs * 1000)} ms`, colour.bad]),
-    ...call.data.keys.map(([at, key]) => [at, at, `key ${key}`, colour.caller]),
-  ];
+  call.events ??= [
+    ...call.data.clears.map(([from, to]) => [from, Math.max(from, to), `clear, silent in ${Math.round((to - from) * 1000)} ms`, "lost"]),
+    ...call.data.stalls.map(([to, secs]) => [to - secs, to, `loop stalled for ${Math.round(secs * 1000)} ms`, "bad"]),
+    ...call.data.keys.map(([at, key]) => [at, at, `key ${key}`, "caller"]),
+  ].sort((a, b) => a[0] - b[0]);
   free = 0;
-  for (const [from, to, text, fill] of events.sort((a, b) => a[0] - b[0])) {
-    box(c, from, to, 28, 9, fill);
-    free = label(c, to, 37, text, fill, free, from);
+  for (const [from, to, text, fill] of call.events) {
+    box(c, from, to, 28, 9, colour[fill]);
+    free = label(c, to, 37, text, colour[fill], free, from);
   }
 }
 
@@ -213,7 +222,8 @@ function drawAccount(c, call) {
 function draw() {
   for (const call of calls) {
     const ratio = devicePixelRatio || 1, width = call.canvas.clientWidth;
-    const full = call.lanes.reduce((sum, lane) => sum + lane.height + 3, 0);
+    const tall = (lane) => (lane.head ?? 0) + lane.height;
+    const full = call.lanes.reduce((sum, lane) => sum + tall(lane) + 3, 0);
     if (call.canvas.width !== Math.round(width * ratio) || call.canvas.height !== Math.round(full * ratio)) {
       call.canvas.style.height = `${full}px`;
       call.canvas.width = Math.round(width * ratio);
@@ -225,22 +235,18 @@ function draw() {
     ctx.font = '12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
     let top = 0;
     for (const lane of call.lanes) {
-      const c = { ctx, width, ratio, full, top, height: lane.height };
-      if (lane.name) { ctx.fillStyle = colour.lane; ctx.fillRect(0, top, width, lane.height); }
+      const c = { ctx, width, ratio, full, top: top + (lane.head ?? 0), height: lane.height };
+      if (lane.name) {
+        ctx.fillStyle = colour.lane;
+        ctx.fillRect(0, top, width, tall(lane));
+        ctx.fillStyle = colour.soft;
+        ctx.fillText(lane.note && width > 600 ? `${lane.name} · ${lane.note}` : lane.name, 6, top + 12);
+      }
       ctx.save();
-      if (lane.name) { ctx.beginPath(); ctx.rect(0, top, width, lane.height); ctx.clip(); }
+      if (lane.name) { ctx.beginPath(); ctx.rect(0, top, width, tall(lane)); ctx.clip(); }
       lane.draw(c, call);
       ctx.restore();
-      if (lane.name) {
-        const text = lane.note && width > 600 ? `${lane.name} · ${lane.note}` : lane.name;
-        ctx.fillStyle = colour.lane;
-        ctx.globalAlpha = 0.85;
-        ctx.fillRect(0, top, ctx.measureText(text).width + 12, 16);
-        ctx.globalAlpha = 1;
-        ctx.fillStyle = colour.soft;
-        ctx.fillText(text, 6, top + 12);
-      }
-      top += lane.height + 3;
+      top += tall(lane) + 3;
     }
     const c = { ctx, width, ratio, full, top: 0, height: full };
     if (picked !== null && picked.call === call) box(c, picked.at - 0.004 * (view.to - view.from), picked.at + 0.004 * (view.to - view.from), 26, full, colour.pick);
@@ -352,7 +358,8 @@ const calls = data.calls.map((call, index) => {
     };
     audio.addEventListener("play", follow);
     audio.addEventListener("seeked", follow);
-  } else make("p", `This call is too long to be embedded. Its recording: ${call.recording}`, part, "hint");
+  } else if (call.recording) make("p", `This call is too long to be embedded. Its recording: ${call.recording}`, part, "hint");
+  else make("p", "There is no recording of this call: what was said and heard is not known.", part, "hint");
   const peaks = Object.fromEntries(Object.entries(call.peaks).map(([name, base64]) => [name, pyramid(base64)]));
   call.audio = null;
   return { data: call, canvas, audio, peaks, lanes: LANES.filter((lane) => !lane.has || call[lane.has].length) };
@@ -425,7 +432,8 @@ function filterRows() {
     return words.every((word) => text.includes(word));
   });
   const messages = shown.reduce((sum, row) => sum + row.count, 0);
-  byId("count").textContent = `${messages.toLocaleString("en")} in ${shown.length.toLocaleString("en")} rows`;
+  const left = data.calls.reduce((sum, call) => sum + call.more_rows, 0);
+  byId("count").textContent = `${messages.toLocaleString("en")} in ${shown.length.toLocaleString("en")} rows${left ? `; ${left.toLocaleString("en")} more are left out` : ""}`;
   byId("rows").style.height = `${shown.length * ROW}px`;
   byId("list").scrollTop = 0;
   showRows();

@@ -8,6 +8,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator
 from html import escape
+from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipecat_wavix.timeline.differences import differences
-from pipecat_wavix.timeline.model import Message, Piece, Timeline
+from pipecat_wavix.timeline.model import Message, Timeline
 from pipecat_wavix.timeline.sound import PEAK_SECS, embedded
 
 EMBEDDED_SECS: Final = 600.0
@@ -24,7 +25,15 @@ EMBEDDED_SECS: Final = 600.0
 ROW_GAP_SECS: Final = 0.1
 """Media that follow each other within this time are one row in the list of messages."""
 
-_ROW_TEXT = 300
+MAX_ROWS: Final = 100_000
+"""More are not in the list of messages: an hour of a call has about as many."""
+
+MAX_PEAKS: Final = 1_000_000
+"""For so many the loudness is drawn; a call of more than 83 minutes is drawn more coarsely."""
+
+_ROW_TEXT = 200
+_TEXT = 200
+_NAME = 60
 _TAIL_SECS = 5.0
 _ON_EVERY_MESSAGE = ("event_time", "call_id", "stream_id")
 _HERE = Path(__file__).parent
@@ -42,9 +51,11 @@ def write_report(timeline: Timeline, path: Path, *, against: Timeline | None = N
         OSError: It cannot be written, or the recording cannot be read.
     """
     calls = [timeline, *([against] if against else [])]
+    peaks = max(_until(call) for call in calls) / PEAK_SECS
+    together = ceil(peaks / MAX_PEAKS) or 1
     data = {
-        "peak_secs": PEAK_SECS,
-        "calls": [_call(call) for call in calls],
+        "peak_secs": PEAK_SECS * together,
+        "calls": [_call(call, together) for call in calls],
         "differences": differences(timeline, against) if against else [],
     }
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
@@ -66,18 +77,19 @@ def _name(timeline: Timeline) -> str:
     return trace.parent.name if trace.name == "trace.jsonl" else trace.stem
 
 
-def _call(timeline: Timeline) -> dict[str, Any]:
-    short = timeline.secs <= EMBEDDED_SECS
-    sent, unheard = _sent_peaks(timeline)
+def _call(timeline: Timeline, together: int) -> dict[str, Any]:
+    recorded = timeline.recorded_secs
+    sent, unheard = _sent_peaks(timeline, PEAK_SECS * together)
+    rows, more_rows = _rows(timeline.messages)
     return {
         "name": _name(timeline),
-        "started": str(timeline.header.get("started", "")),
+        "started": str(timeline.header.get("started", ""))[:_TEXT],
         "secs": _t(timeline.secs),
         "until": _t(_until(timeline)),
-        "ended": timeline.ended or "its process was killed",
+        "ended": timeline.ended or "not known: the trace stops",
         "peaks": {
-            "caller": _packed(timeline.caller.peaks),
-            "heard": _packed(timeline.heard.peaks),
+            "caller": _packed(_coarser(timeline.caller.peaks, together)),
+            "heard": _packed(_coarser(timeline.heard.peaks, together)),
             "sent": _packed(sent),
             "unheard": _packed(unheard),
         },
@@ -88,7 +100,7 @@ def _call(timeline: Timeline) -> dict[str, Any]:
             [_t(turn.caller_ended), _t(turn.until), bool(turn.answered)] for turn in timeline.turns
         ],
         "barge_ins": [[_t(each.at_secs), _t(each.until)] for each in timeline.barge_ins],
-        "marks": [[_t(mark.at_secs), mark.name, mark.cleared] for mark in timeline.marks],
+        "marks": [[_t(mark.at_secs), mark.name[:_NAME], mark.cleared] for mark in timeline.marks],
         "clears": [[_t(c.arrived), _t(c.silent), c.samples] for c in timeline.clears],
         "underruns": [[_t(each.at_secs), _t(each.secs)] for each in timeline.underruns],
         "stalls": [[_t(each.at_secs), _t(each.secs)] for each in timeline.stalls],
@@ -96,33 +108,44 @@ def _call(timeline: Timeline) -> dict[str, Any]:
         "words": [
             [
                 _t(word.at_secs),
-                word.text or "·" * min(word.letters, 12),
+                (word.text or "")[:_TEXT] or "·" * min(word.letters, 12),
                 word.in_context,
                 word.heard,
             ]
             for word in timeline.words
         ],
         "account": [
-            [_t(m.at_secs), _t(m.fields.get("secs") or 0), m.kind, m.event, m.fields.get("status")]
+            [_t(m.at_secs), _t(m.fields.get("secs") or 0), m.kind, m.event, _status(m)]
             for m in sorted([*timeline.rest, *timeline.webhooks], key=lambda m: m.at_secs)
         ],
         "verdicts": [[_t(v.at_secs), v.kind, v.text, v.bad] for v in timeline.verdicts],
-        "rows": _rows(timeline.messages),
+        "rows": rows,
+        "more_rows": more_rows,
         "within": timeline.merged_within_secs,
-        "audio": b64encode(embedded(timeline.recording)).decode() if short else None,
-        "recording": str(timeline.recording.resolve()),
+        "audio": b64encode(embedded(timeline.recording)).decode()
+        if recorded and recorded <= EMBEDDED_SECS
+        else None,
+        "recording": str(timeline.recording.resolve()) if recorded else None,
     }
 
 
-def _rows(messages: list[Message]) -> list[list[Any]]:
+def _status(message: Message) -> str | None:
+    status = message.fields.get("status")
+    return None if status is None else str(status)[:_TEXT]
+
+
+def _rows(messages: list[Message]) -> tuple[list[list[Any]], int]:
     """The list of messages: media that follow each other in one row.
 
     Returns:
-        A list a row: time, kind, event, text, and how many messages it stands for.
+        A list a row: time, kind, event, text, and how many messages it stands for; and how many
+        messages are left out.
     """
     rows: list[list[Any]] = []
     runs: dict[tuple[str, str, str], tuple[list[Any], list[float]]] = {}
-    for message in messages:
+    for number, message in enumerate(messages):
+        if len(rows) >= MAX_ROWS:
+            return rows, len(messages) - number
         like = (message.kind, message.stream, message.fate)
         if message.event != "media":
             if message.kind in ("to_bot", "from_bot"):
@@ -144,7 +167,7 @@ def _rows(messages: list[Message]) -> list[list[Any]]:
         row[3] = (
             f"{message.fate}, {run[2]:.0f} ms of audio within {(run[1] - run[0]) * 1000:.0f} ms"
         )
-    return rows
+    return rows, 0
 
 
 def _told(message: Message) -> Iterator[str]:
@@ -162,13 +185,19 @@ def _told(message: Message) -> Iterator[str]:
         yield message.fate
 
 
-def _sent_peaks(timeline: Timeline) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _sent_peaks(
+    timeline: Timeline, peak_secs: float
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """The loudness of what was sent where it was played, and of the rest where it would have been."""
-    size = int(_until(timeline) / PEAK_SECS) + 1
+    size = int(_until(timeline) / peak_secs) + 1
     sent, unheard = np.zeros(size, np.int32), np.zeros(size, np.int32)
     for piece in timeline.pieces:
-        _fill(sent, piece, piece.starts, piece.heard_until)
-        _fill(unheard, piece, piece.heard_until, piece.ends)
+        for peaks, start, end in (
+            (sent, piece.starts, piece.heard_until),
+            (unheard, piece.heard_until, piece.ends),
+        ):
+            part = peaks[max(0, round(start / peak_secs)) : max(0, round(end / peak_secs))]
+            np.maximum(part, piece.peak, out=part)
     return sent, unheard
 
 
@@ -178,9 +207,11 @@ def _until(timeline: Timeline) -> float:
     return max(timeline.secs, min(last, timeline.secs + _TAIL_SECS))
 
 
-def _fill(peaks: NDArray[np.int32], piece: Piece, start: float, end: float) -> None:
-    part = peaks[max(0, round(start / PEAK_SECS)) : max(0, round(end / PEAK_SECS))]
-    np.maximum(part, piece.peak, out=part)
+def _coarser(peaks: NDArray[np.int32], together: int) -> NDArray[np.int32]:
+    """The loudest of each so many peaks."""
+    padded = np.pad(peaks, (0, -len(peaks) % together))
+    coarser: NDArray[np.int32] = padded.reshape(-1, together).max(axis=1)
+    return coarser
 
 
 def _packed(peaks: NDArray[np.int32]) -> str:

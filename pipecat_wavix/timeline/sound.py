@@ -24,6 +24,8 @@ PEAK_SECS: Final = 0.005
 _PEAK_SAMPLES = round(PEAK_SECS * SAMPLE_RATE)
 _BLOCK_SAMPLES = 2000 * _PEAK_SAMPLES  # 10 s: an hour does not have to fit into memory
 _EMBEDDED_RATE = 8_000
+_FADE_SECS = 0.005
+_LOUD = 0.1  # of the loudest within the last second
 
 
 def read_sound(path: Path, secs_per_sample: float) -> tuple[Side, Side, float]:
@@ -50,6 +52,42 @@ def read_sound(path: Path, secs_per_sample: float) -> tuple[Side, Side, float]:
             length += len(frames)
     left, right = (listener.side(secs_per_sample) for listener in sides)
     return left, right, length * secs_per_sample
+
+
+def audible(peaks: NDArray[np.int32]) -> NDArray[np.intp]:
+    """Which peaks of a side can be heard, by number."""
+    return np.flatnonzero(peaks >= AUDIBLE_LEVEL)
+
+
+def audible_within(loud: NDArray[np.intp], begin: float, end: float) -> Spell | None:
+    """From when to when somebody was audible in a stretch; `None` if nobody was.
+
+    Args:
+        loud: The audible peaks.
+        begin: Where the stretch begins, in seconds.
+        end: Where it ends.
+    """
+    first, after = np.searchsorted(loud, [round(begin / PEAK_SECS), round(end / PEAK_SECS)])
+    if first >= after:
+        return None
+    return float(loud[first]) * PEAK_SECS, float(loud[after - 1] + 1) * PEAK_SECS
+
+
+def breaks_off(path: Path, at: int) -> bool:
+    """Whether what was heard is loud up to its end, as in the middle of a word.
+
+    Speech that was said to its end has faded: even a synthetic voice takes 10 ms for it.
+
+    Args:
+        path: A recording.
+        at: The number of the first sample after.
+    """
+    with _opened(path) as wav:
+        first = max(0, at - SAMPLE_RATE)
+        wav.setpos(min(first, wav.getnframes()))
+        heard = np.abs(_stereo(wav.readframes(at - first))[:, 1].astype(np.int32))
+    last = heard[-round(_FADE_SECS * SAMPLE_RATE) :].max(initial=0)
+    return bool(last >= max(AUDIBLE_LEVEL, _LOUD * heard.max(initial=0)))
 
 
 def embedded(path: Path) -> bytes:

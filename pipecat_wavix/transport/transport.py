@@ -3,7 +3,7 @@
 import asyncio
 import time
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from loguru import logger
 from pipecat.transports.base_transport import BaseTransport
@@ -19,6 +19,15 @@ from pipecat_wavix.transport.trace import BotTrace
 from pipecat_wavix.webhooks import WavixCall
 
 
+@runtime_checkable
+class TellsEnd(Protocol):
+    """What a server's client may know beside a `WavixClient`'s requests."""
+
+    async def wait_until_end_is_told(self) -> None:
+        """Let the news of a call's end come by `on_webhook`, for a bounded time."""
+        ...
+
+
 class WavixTransport(BaseTransport):
     """Transport for one Wavix media stream.
 
@@ -32,7 +41,8 @@ class WavixTransport(BaseTransport):
     - on_client_disconnected(transport, websocket): Wavix has stopped the stream or closed
     - on_session_timeout(transport, websocket): The session has lasted `session_timeout`
     - on_mark(transport, name, heard): A `WavixMarkFrame`'s place was heard (or cleared)
-    - on_voicemail_detected(transport): A machine has answered; needs `on_webhook`
+    - on_voicemail_detected(transport): A machine has answered; needs `on_webhook`. Wavix hangs up
+      on it: this comes before `on_client_disconnected`
     - on_call_ended(transport, statistics): The call is over; its `CallStatistics`
 
     Example::
@@ -85,6 +95,8 @@ class WavixTransport(BaseTransport):
         self._connected = self._over = False
         self._machine = False
         self._telling: asyncio.Task[None] | None = None
+        self._leaving: asyncio.Task[None] | None = None
+        self._client: object = client
         self._collector = Collector(client, call_id)
         self._connection = Connection(
             websocket, stream_id=stream_id, call_id=call_id, client=client
@@ -237,6 +249,17 @@ class WavixTransport(BaseTransport):
         self._statistics.far_end_left = True
         self._collector.end()
         await self._output.far_end_left()
+        self._leaving = asyncio.create_task(
+            self._tell_left(), name=f"wavix-left-{self._connection.stream_id}"
+        )
+        # Whoever waits here may be cancelled with its pipeline; the bot is told all the same.
+        await asyncio.shield(self._leaving)
+
+    async def _tell_left(self) -> None:
+        if isinstance(self._client, TellsEnd):
+            await self._client.wait_until_end_is_told()
+        if self._telling:
+            await self._telling
         await self._call_event_handler("on_client_disconnected", self._websocket)
 
     async def _on_session_timeout(self) -> None:
@@ -246,6 +269,8 @@ class WavixTransport(BaseTransport):
         await self._call_event_handler("on_mark", name, heard)
 
     async def _on_ended(self) -> None:
+        if self._leaving:
+            await asyncio.wait([self._leaving])
         if self._over:
             return
         self._over = True
