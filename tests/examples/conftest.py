@@ -1,0 +1,60 @@
+"""The examples as they are shipped, without the internet."""
+
+import importlib
+import ipaddress
+import socket
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from clouds import served
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+KEYS = [
+    line.partition("=")[0].removeprefix("# ")
+    for line in (EXAMPLES / "env.example").read_text().splitlines()
+    if "_API_KEY=" in line
+]
+
+
+@pytest.fixture(autouse=True)
+def no_internet(monkeypatch):
+    """Whoever looks for another machine is told that there is none."""
+    look_up = socket.getaddrinfo
+
+    def getaddrinfo(host, *args, **kwargs):
+        name = host.decode() if isinstance(host, bytes) else host
+        if name not in (None, "", "localhost", socket.gethostname()):
+            try:
+                ipaddress.ip_address(name)
+            except ValueError:
+                raise socket.gaierror(socket.EAI_NONAME, f"No internet: {name}") from None
+        return look_up(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+@pytest.fixture
+def example(monkeypatch):
+    """Import an example by its name, afresh, with every key of env.example set."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    monkeypatch.setattr("dotenv.load_dotenv", lambda **_: False)  # nobody's own keys
+    for key in KEYS:
+        monkeypatch.setenv(key, f"canary-{key.lower()}")
+    before = set(sys.modules)
+    yield importlib.import_module
+    for name in set(sys.modules) - before:
+        if str(EXAMPLES) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+@pytest.fixture
+async def cloud(monkeypatch):
+    """Start stand-ins of cloud services, and send Pipecat's services there."""
+    async with AsyncExitStack() as stack:
+
+        async def start(*stand_ins):
+            await stack.enter_async_context(served(monkeypatch, *stand_ins))
+
+        yield start
