@@ -1,0 +1,39 @@
+"""The eval suite by Pipecat's own harness, which starts the bots and talks to them by messages."""
+
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from pipecat.evals.suite import EvalManifest, EvalSuite
+from suite import DESK, SHOP, SUITE, runs
+
+CLOUDS = Path(__file__).parent / "with_clouds.py"
+
+
+async def hold(tmp_path, bot, scenario, spawn):
+    suite = EvalSuite(EvalManifest.load(SUITE, spawn=spawn, base_port=17_860))
+    suite.runs = [run for run in suite.runs if run.scenario == f"{bot}/{scenario}"]
+    [run] = suite.runs
+    await suite.run(tmp_path)
+    logs = "\n".join(path.read_text()[-4000:] for path in tmp_path.iterdir())
+    assert run.error is None, logs
+    assert run.result.passed, f"{run.result.failures}\n{logs}"
+
+
+def test_every_scenario_is_tested():
+    assert list(runs("receptionist")) == DESK
+    assert list(runs("customer_service")) == SHOP
+
+
+@pytest.mark.parametrize("scenario", SHOP)
+async def test_the_shop_passes(tmp_path, scenario):
+    command = [sys.executable, str(CLOUDS), scenario]
+    spawn = f"{shlex.join(command)} {{bot}} --port {{port}}"
+    await hold(tmp_path, "customer_service", scenario, spawn)
+
+
+@pytest.mark.parametrize("scenario", DESK)
+async def test_the_receptionist_passes(tmp_path, scenario):
+    spawn = f"{shlex.quote(sys.executable)} {{bot}} --port {{port}}"
+    await hold(tmp_path, "receptionist", scenario, spawn)
