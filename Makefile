@@ -12,7 +12,7 @@ CHROMIUM := $(shell command -v chromium || command -v chromium-browser || comman
 help:
 	@sed -n 's/^# \(make [a-z-]*\): /\1\t/p' Makefile
 
-# make demo: starts examples/parrot.py, calls it (CALLER=file.wav speaks in your voice), lets you
+# make demo: starts examples/receptionist.py, calls it (CALLER=file.wav: in your voice), lets you
 demo: .venv-demo/ready
 	@.venv-demo/bin/python examples/demo.py $(if $(CALLER),--caller $(CALLER))
 
