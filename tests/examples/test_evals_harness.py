@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from bot_process import free_port
 from pipecat.evals.suite import EvalManifest, EvalSuite
 from suite import DESK, SHOP, SUITE, runs
 
@@ -12,7 +13,7 @@ CLOUDS = Path(__file__).parent / "with_clouds.py"
 
 
 async def hold(tmp_path, bot, scenario, spawn):
-    suite = EvalSuite(EvalManifest.load(SUITE, spawn=spawn, base_port=17_860))
+    suite = EvalSuite(EvalManifest.load(SUITE, spawn=spawn, base_port=free_port()))
     suite.runs = [run for run in suite.runs if run.scenario == f"{bot}/{scenario}"]
     [run] = suite.runs
     await suite.run(tmp_path)

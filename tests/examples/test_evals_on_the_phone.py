@@ -53,7 +53,7 @@ async def test_a_bot_that_is_to_be_silent_is_listened_to(
 ):
     run = runs("customer_service")["order"]
     scenario = run.load()
-    scenario.turns[1].expect = [EvalExpectation("tts_response", within_ms=3000, absent=True)]
+    scenario.turns[1].expect = [EvalExpectation("tts_response", within_ms=6000, absent=True)]
     await cloud(Deepgram(hears=spoken(run)), OpenAI(replies), Cartesia())
     outcome = await hold(on_the_phone, run, tmp_path)
     assert len(outcome.failures) == failures, outcome.failures

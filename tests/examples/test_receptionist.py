@@ -59,7 +59,7 @@ async def test_a_caller_cuts_in_and_books_an_appointment(receptionist, wavix_cal
     assert (f"{at:%A %H:%M}", name) == ("Friday 15:00", "Green")
 
     heard = spoken(logs, "Caller")
-    assert heard[:2] == ["are you open on saturday", "i'd like to book an appointment please"]
+    assert heard[:2] == ["are you open on saturday", "i'd like to book an appointment"]
     told = spoken(logs, "Desk")
     assert told[0] == receptionist.GREETING
     assert told[-1] == "Thank you for calling. Goodbye."
@@ -123,14 +123,14 @@ async def test_a_language_model_can_take_the_desk(receptionist, cloud, wavix_cal
 
     async with wavix_call(bot) as call:
         await call.hear()
-        await call.say("I'd like to book an appointment, please.")
+        await call.say("I'd like to book an appointment.")
         answer = await call.hear()
     assert answer.secs > 1
     (request,) = openai.requests
     assert request["model"] == "llama3.2"
     assert openai.said(0) == [
         ("assistant", receptionist.GREETING),
-        ("user", "i'd like to book an appointment please"),
+        ("user", "i'd like to book an appointment"),
     ]
     assert "receptionist" in request["messages"][0]["content"]
     assert openai.refused == []

@@ -3,7 +3,7 @@
 An example runs as it is shipped; only where its services connect to is changed, in one place.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol
 
@@ -33,12 +33,23 @@ def with_arguments(
     patch.setattr(service, "__init__", construct_here)
 
 
+@web.middleware
+async def _close_behind(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Not all clients close what they keep alive, and warnings are errors here."""
+    response = await handler(request)
+    if not response.prepared:
+        response.force_close()
+    return response
+
+
 @asynccontextmanager
 async def served(patch: pytest.MonkeyPatch, *stand_ins: StandIn) -> AsyncIterator[None]:
     """Start stand-ins, and send Pipecat's services there."""
     async with AsyncExitStack() as stack:
         for stand_in in stand_ins:
-            application = web.Application(client_max_size=16 << 20)
+            application = web.Application(client_max_size=16 << 20, middlewares=[_close_behind])
             application.add_routes(stand_in.routes())
             runner = web.AppRunner(application, shutdown_timeout=1)
             stack.push_async_callback(runner.cleanup)

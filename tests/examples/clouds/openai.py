@@ -72,9 +72,7 @@ class OpenAI:
             return self._refuse(400, str(error), None)
         self.requests.append(body)
         if not body.get("stream"):
-            whole = web.json_response(_whole(body, reply))
-            whole.force_close()
-            return whole
+            return web.json_response(_whole(body, reply))
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         response.force_close()  # Pipecat's service leaves its connections open for good
         await response.prepare(request)
