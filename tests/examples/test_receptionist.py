@@ -59,7 +59,8 @@ async def test_a_caller_cuts_in_and_books_an_appointment(receptionist, wavix_cal
     assert (f"{at:%A %H:%M}", name) == ("Friday 15:00", "Green")
 
     heard = spoken(logs, "Caller")
-    assert heard[:2] == ["are you open on saturday", "i'd like to book an appointment"]
+    assert heard[0] == "are you open on saturday"
+    assert heard[1].startswith("i'd like to book an appointment")
     told = spoken(logs, "Desk")
     assert told[0] == receptionist.GREETING
     assert told[-1] == "Thank you for calling. Goodbye."
