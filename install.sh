@@ -5,6 +5,7 @@ set -eu
 venv=$1 package=$2
 shift 2
 rm -rf "$venv"
+echo "Setting up $venv: a minute or two, the first time only ..."
 
 if command -v uv >/dev/null 2>&1; then
     uv venv --quiet --python '>=3.11' "$venv"

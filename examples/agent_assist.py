@@ -4,7 +4,8 @@ This is no bot. Somebody else answers the call: an agent, or another bot. When i
 is asked for two streams more, each of one person alone: `oneway`, on the channels `inbound` (the
 customer) and `outbound` (whom the customer hears). On neither can anything be said, and none of it
 ends the call. Who speaks needs no guessing, for each has a transcription of their own; and whenever
-the customer has said something, a language model suggests what to do.
+the customer has said something, a language model suggests what to do. A suggestion that comes too
+late for the next thing that the customer says is not shown.
 
 Keys: `DEEPGRAM_API_KEY`, `OPENAI_API_KEY`, in `.env` (see env.example). On the emulator, each in a
 terminal; the parrot is the agent::
@@ -15,20 +16,34 @@ terminal; the parrot is the agent::
     python examples/agent_assist.py +12025550100
     pipecat-wavix dial +12025550100 --say "I have lost my card."
 
+It prints who has said what, and what the agent could do; of the parrot::
+
+    Customer: I have lost my card.
+        → Offer to block the card at once.
+    Agent: I have lost my card.
+
 On a number of your own: set `WAVIX_API_KEY` as well, and run it behind a public name with
-`--public-url https://your.host.name +1...`. It takes the number's webhook.
+`--public-url https://your.host.name +1...`. It takes the number's own webhook, which
+`--configure-number` takes for a bot as well: so whoever answers has to be reached otherwise. An
+agent is at the SIP phone that the number's calls go to; a bot hears of them by the account's
+webhook (`WavixClient.create_webhook("on-call", ...)`). When it stops, it puts back the webhook that
+the number had.
 """
 
 import argparse
+import asyncio
 import os
 import secrets
+import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Literal
+from contextlib import asynccontextmanager, suppress
+from typing import Literal, NamedTuple
 
 import uvicorn
 from dotenv import load_dotenv
 from fastapi import BackgroundTasks, FastAPI, HTTPException, Request, WebSocket
+from loguru import logger
+from openai import OpenAIError
 from pipecat.frames.frames import Frame, TranscriptionFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
@@ -39,10 +54,11 @@ from pipecat.services.openai.llm import OpenAILLMService
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
-from pipecat_wavix import WavixCall, WavixClient, WavixParams, WavixTransport, wait_for_start
+from pipecat_wavix import WavixClient, WavixParams, WavixTransport, wait_for_start
 from pipecat_wavix.client import BASE_URL
+from pipecat_wavix.errors import WavixError
 from pipecat_wavix.runner import EMULATOR_KEY, EMULATOR_URL
-from pipecat_wavix.webhooks import read_webhook
+from pipecat_wavix.webhooks import CallBook, Change, read_webhook
 
 load_dotenv(override=True)
 
@@ -52,6 +68,7 @@ INSTRUCTION = (
     "You help the agent of a bank's hotline. You are given a call so far, as it is transcribed. "
     "Suggest to the agent what to do or ask next, in one sentence of at most twenty words."
 )
+SUGGESTION_SECS = 15  # later than that, it helps nobody
 SAMPLE_RATE = 8000  # a telephone has no more, and there are two streams to send
 
 
@@ -64,15 +81,31 @@ class Conversation:
             settings=OpenAILLMService.Settings(model="gpt-4.1-mini"),
         )
         self._context = LLMContext()
+        self._suggesting: asyncio.Task[None] | None = None
 
-    async def add(self, who: str, text: str) -> None:
-        """Show what somebody has said; if it was the customer, with a suggestion."""
+    def add(self, who: str, text: str) -> None:
+        """Show what somebody has said; if it was the customer, with a suggestion later."""
         print(f"{who}: {text}", flush=True)
         self._context.add_message({"role": "user", "content": f"{who}: {text}"})
         if who == "Customer":
-            suggestion = await self._llm.run_inference(
-                self._context, system_instruction=INSTRUCTION
-            )
+            self.close()
+            # Aside, so that a slow model does not hold back what is said next.
+            self._suggesting = asyncio.create_task(self._suggest(), name="suggestion")
+
+    def close(self) -> None:
+        """Make no suggestion that was not made yet."""
+        if self._suggesting:
+            self._suggesting.cancel()
+
+    async def _suggest(self) -> None:
+        try:
+            async with asyncio.timeout(SUGGESTION_SECS):
+                suggestion = await self._llm.run_inference(
+                    self._context, system_instruction=INSTRUCTION
+                )
+        except (OpenAIError, TimeoutError) as error:
+            logger.warning(f"No suggestion: {type(error).__name__}")
+        else:
             print(f"    → {suggestion}", flush=True)
 
 
@@ -89,7 +122,7 @@ class Minutes(FrameProcessor):
         await super().process_frame(frame, direction)
         await self.push_frame(frame, direction)
         if isinstance(frame, TranscriptionFrame):
-            await self._conversation.add(self._who, frame.text)
+            self._conversation.add(self._who, frame.text)
 
 
 async def transcribe(websocket: WebSocket, channel: Channel, conversation: Conversation) -> None:
@@ -113,16 +146,27 @@ async def transcribe(websocket: WebSocket, channel: Channel, conversation: Conve
     async def on_client_disconnected(transport: BaseTransport, client: object) -> None:
         await worker.cancel()
 
-    runner = WorkerRunner(handle_sigint=False)
+    runner = WorkerRunner(handle_sigint=False)  # that is uvicorn's
     await runner.add_workers(worker)
-    await runner.run()
+    try:
+        await runner.run()
+    finally:
+        conversation.close()
+
+
+class Leg(NamedTuple):
+    """A stream that Wavix was asked for, and that has not come yet."""
+
+    call_id: str
+    channel: Channel
+    conversation: Conversation
 
 
 def application(wavix: WavixClient, number: str, public_url: str) -> FastAPI:
     """Make the server that listens to all calls of a number."""
     key = secrets.token_urlsafe(32)  # a stranger's webhook would not know it
-    calls: set[str] = set()  # webhooks may come twice
-    legs: dict[str, tuple[Channel, Conversation]] = {}  # by what makes their address a secret
+    book = CallBook()  # webhooks may come twice, and in any order
+    legs: dict[str, Leg] = {}  # by what makes their address a secret
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -130,43 +174,56 @@ def application(wavix: WavixClient, number: str, public_url: str) -> FastAPI:
             found = await wavix.find_number(number)
             await wavix.set_number_webhook(found.id, f"{public_url}/webhook/{key}")
             yield
+            if found.call_status_url:
+                await wavix.set_number_webhook(found.id, found.call_status_url)
 
     app = FastAPI(lifespan=lifespan)
 
+    def forget(call_id: str) -> None:
+        for token in [token for token, leg in legs.items() if leg.call_id == call_id]:
+            del legs[token]
+
     async def listen_in(call_id: str) -> None:
         conversation = Conversation()
-        for channel in CHANNELS:
-            token = secrets.token_urlsafe(32)
-            legs[token] = (channel, conversation)
-            url = f"{public_url.replace('http', 'ws', 1)}/leg/{token}"
-            await wavix.start_stream(
-                call_id, stream_url=url, stream_type="oneway", stream_channel=channel
-            )
+        streams = []
+        try:
+            for channel in CHANNELS:
+                token = secrets.token_urlsafe(32)
+                legs[token] = Leg(call_id, channel, conversation)
+                url = f"{public_url.replace('http', 'ws', 1)}/leg/{token}"
+                stream_id = await wavix.start_stream(
+                    call_id, stream_url=url, stream_type="oneway", stream_channel=channel
+                )
+                streams.append(stream_id)
+        except WavixError as error:
+            logger.error(f"Nobody listens to call {call_id}: {error}")
+            forget(call_id)
+            for stream_id in streams:  # half a conversation would mislead
+                with suppress(WavixError):
+                    await wavix.stop_stream(call_id, stream_id)
 
     @app.post("/webhook/{sent_key}")
     async def webhook(sent_key: str, request: Request, later: BackgroundTasks) -> None:
         if not secrets.compare_digest(sent_key.encode(), key.encode()):
             raise HTTPException(404)
         try:
-            call = read_webhook(await request.body())
+            news = read_webhook(await request.body())
         except ValueError:
             raise HTTPException(400) from None
-        if not isinstance(call, WavixCall):
-            return
-        if call.event_type == "answered" and call.id not in calls:
-            calls.add(call.id)
-            later.add_task(listen_in, call.id)  # Wavix is answered first
-        elif call.completed_at:
-            calls.discard(call.id)
+        changes = book.note(news)
+        if Change.ANSWERED in changes:
+            later.add_task(listen_in, news.id)  # Wavix is answered first
+        elif Change.ENDED in changes:
+            forget(news.id)
 
     @app.websocket("/leg/{token}")
     async def leg(websocket: WebSocket, token: str) -> None:
         if token not in legs:
             await websocket.close()  # before it is accepted: 403
             return
-        channel, conversation = legs.pop(token)
+        found = legs.pop(token)
         await websocket.accept()
-        await transcribe(websocket, channel, conversation)
+        await transcribe(websocket, found.channel, found.conversation)
 
     return app
 
@@ -177,6 +234,8 @@ def main() -> None:
     parser.add_argument("number", help="in E.164, such as +12025550100")
     parser.add_argument("--public-url", default="http://127.0.0.1:7860")
     arguments = parser.parse_args()
+    logger.remove()  # what Pipecat has to tell would hide what is said
+    logger.add(sys.stderr, level="WARNING")
     key = os.environ.get("WAVIX_API_KEY")
     base_url = os.environ.get("WAVIX_BASE_URL") or (BASE_URL if key else EMULATOR_URL)
     wavix = WavixClient(key or EMULATOR_KEY, base_url=base_url)

@@ -96,7 +96,7 @@ transport_params = {
 }
 
 
-async def run_bot(transport: BaseTransport) -> None:
+async def run_bot(transport: BaseTransport, runner_args: RunnerArguments) -> None:
     """Hold one call."""
     tts = CartesiaTTSService(
         api_key=os.environ["CARTESIA_API_KEY"],
@@ -114,14 +114,14 @@ async def run_bot(transport: BaseTransport) -> None:
     async def on_client_disconnected(transport: BaseTransport, client: object) -> None:
         await worker.cancel()
 
-    runner = WorkerRunner(handle_sigint=False)
+    runner = WorkerRunner(handle_sigint=runner_args.handle_sigint)
     await runner.add_workers(worker)
     await runner.run()
 
 
 async def bot(runner_args: RunnerArguments) -> None:
     """Hold the call that the runner hands over."""
-    await run_bot(await create_transport(runner_args, transport_params))
+    await run_bot(await create_transport(runner_args, transport_params), runner_args)
 
 
 if __name__ == "__main__":

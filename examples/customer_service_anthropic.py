@@ -3,8 +3,9 @@
 It greets, answers, looks up an order, and hangs up when the caller has heard the goodbye. Who cuts
 in is listened to: the model is then told only the words that were heard.
 
-Keys: `ASSEMBLYAI_API_KEY`, `ANTHROPIC_API_KEY`, `ELEVENLABS_API_KEY`, in the environment or in `.env`
-(see env.example). On the emulator, each in a terminal::
+Keys: `ASSEMBLYAI_API_KEY`, `ANTHROPIC_API_KEY`, `ELEVENLABS_API_KEY`, and `ELEVENLABS_VOICE_ID`, a
+voice of your account, in the environment or in `.env` (see env.example). On the emulator, each in a
+terminal::
 
     pip install 'pipecat-wavix[demo]' 'pipecat-ai[assemblyai,anthropic,elevenlabs]'
     pipecat-wavix emulate
@@ -12,7 +13,12 @@ Keys: `ASSEMBLYAI_API_KEY`, `ANTHROPIC_API_KEY`, `ELEVENLABS_API_KEY`, in the en
     pipecat-wavix dial +12025550100 --say "Where is my order, number one zero four?"
 
 On a number of your own: set `WAVIX_API_KEY`, and run the bot with
-`-t wavix -x your.host.name --configure-number +1...`. In a browser: `-t webrtc`.
+`-t wavix -x your.host.name --configure-number +1...`. In a browser: `-t webrtc`, after
+`pip install 'pipecat-ai[webrtc]'`.
+
+You hear a greeting, and on your question that the order was sent and arrives tomorrow. Say that this
+was all, and you hear a goodbye before it hangs up. With `pipecat-wavix phone +12025550100` in the
+place of the last line you talk to it yourself.
 """
 
 import os
@@ -91,7 +97,7 @@ async def run_bot(transport: BaseTransport, runner_args: RunnerArguments) -> Non
     )
     tts = ElevenLabsTTSService(
         api_key=os.environ["ELEVENLABS_API_KEY"],
-        settings=ElevenLabsTTSService.Settings(voice="21m00Tcm4TlvDq8ikWAM"),
+        settings=ElevenLabsTTSService.Settings(voice=os.environ["ELEVENLABS_VOICE_ID"]),
     )
     context = LLMContext(tools=[order_status, end_call])
     user, assistant = LLMContextAggregatorPair(

@@ -14,7 +14,12 @@ env.example). On the emulator, each in a terminal::
     pipecat-wavix dial +12025550100 --say "Where is my order, number one zero four?"
 
 On a number of your own: set `WAVIX_API_KEY`, and run the bot with
-`-t wavix -x your.host.name --configure-number +1...`. In a browser: `-t webrtc`.
+`-t wavix -x your.host.name --configure-number +1...`. In a browser: `-t webrtc`, after
+`pip install 'pipecat-ai[webrtc]'`.
+
+You hear a greeting, and on your question that the order was sent and arrives tomorrow. Say that this
+was all, and you hear a goodbye before it hangs up. With `pipecat-wavix phone +12025550100` in the
+place of the last line you talk to it yourself.
 """
 
 import os

@@ -9,7 +9,7 @@ Keys: `CARTESIA_API_KEY`, `WAVIX_API_KEY`, and from docs/calls.md `WAVIX_SECRET`
 `WAVIX_PUBLIC_URL`, all in `.env`. Run it behind that public URL, and set what it prints as the
 webhook of your number::
 
-    pip install 'pipecat-wavix[runner]' 'pipecat-ai[cartesia]'
+    pip install 'pipecat-wavix[demo]' 'pipecat-ai[cartesia]'
     python examples/existing_app.py
 
 On the emulator, `.env` has besides a `WAVIX_SECRET` of 32 characters::
@@ -117,7 +117,7 @@ async def bot(runner_args: RunnerArguments) -> None:
     async def on_client_disconnected(transport: BaseTransport, client: object) -> None:
         await worker.cancel()
 
-    runner = WorkerRunner(handle_sigint=False)
+    runner = WorkerRunner(handle_sigint=runner_args.handle_sigint)
     await runner.add_workers(worker)
     await runner.run()
 

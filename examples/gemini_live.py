@@ -8,8 +8,8 @@ Google hears when the caller begins and ends to speak: there is no VAD here. Whe
 in, Gemini says so, and Wavix forgets the rest of the answer. What the context keeps of it is what
 the caller has heard; Gemini itself assumes that it is heard as fast as it is spoken.
 
-Key: `GOOGLE_API_KEY`, in the environment or in `.env` (see
-env.example). On the emulator, each in a terminal::
+Key: `GOOGLE_API_KEY`, in the environment or in `.env` (see env.example). On the emulator, each in a
+terminal::
 
     pip install 'pipecat-wavix[demo]' 'pipecat-ai[google]'
     pipecat-wavix emulate

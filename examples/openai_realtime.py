@@ -10,8 +10,8 @@ counts from the answer's first audio on, and with this transport that is what th
 to about a tenth of a second. It does not hold for a second answer that follows the first without a
 pause, as around a function call: of that one, OpenAI is told nothing.
 
-Key: `OPENAI_API_KEY`, in the environment or in `.env` (see
-env.example). On the emulator, each in a terminal::
+Key: `OPENAI_API_KEY`, in the environment or in `.env` (see env.example). On the emulator, each in a
+terminal::
 
     pip install 'pipecat-wavix[demo]' 'pipecat-ai[openai]'
     pipecat-wavix emulate

@@ -11,7 +11,10 @@ Run the emulator, the bot, and a caller, each in a terminal::
     pipecat-wavix dial +12025550100 --say "Hello, parrot"
 
 On a number of your own: set `WAVIX_API_KEY`, and run the bot with
-`-t wavix -x your.host.name --configure-number +1...`. In a browser: `-t webrtc`.
+`-t wavix -x your.host.name --configure-number +1...`. In a browser: `-t webrtc`, after
+`pip install 'pipecat-ai[webrtc]'`.
+
+You hear two tones, and then yourself whenever you pause.
 """
 
 from collections import deque
@@ -101,7 +104,7 @@ def tone(hz: float, *, secs: float) -> bytes:
     return (8000 * fade * np.sin(2 * np.pi * hz * t)).astype("<i2").tobytes()
 
 
-async def run_bot(transport: BaseTransport) -> None:
+async def run_bot(transport: BaseTransport, runner_args: RunnerArguments) -> None:
     """Hold one call."""
     turns = UserTurnProcessor(
         user_turn_strategies=UserTurnStrategies(
@@ -131,14 +134,14 @@ async def run_bot(transport: BaseTransport) -> None:
     async def on_client_disconnected(transport: BaseTransport, client: object) -> None:
         await worker.cancel()
 
-    runner = WorkerRunner(handle_sigint=False)
+    runner = WorkerRunner(handle_sigint=runner_args.handle_sigint)
     await runner.add_workers(worker)
     await runner.run()
 
 
 async def bot(runner_args: RunnerArguments) -> None:
     """Hold the call that the runner hands over."""
-    await run_bot(await create_transport(runner_args, transport_params))
+    await run_bot(await create_transport(runner_args, transport_params), runner_args)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 Wavix's stream carries no keys, so the bot has Wavix collect them by REST: one for a choice, four
 for an order's number (`transport.collect_dtmf`). It does so from the start, while the menu is still
 being read out, and listens for words beside that. Whichever comes first is taken, and stops what is
-being said; what the menu does not know stops nothing.
+being said. A key that the menu does not have begins it again; words that it does not know are let
+pass.
 
 Keys: `DEEPGRAM_API_KEY`, `CARTESIA_API_KEY`, in `.env` (see env.example). On the emulator, each in
 a terminal::
@@ -50,7 +51,8 @@ HOURS = "We are open from nine to six, every day but Sunday."
 WHICH_ORDER = "Please key in or say the four digits of your order."
 ORDER = "Order {} is on its way to you."
 GOODBYE = "Thank you for calling. Goodbye!"
-WORDS = {"hour": "1", "open": "1", "order": "2", "bye": "9"}  # and the keys that they stand for
+# And the keys that they stand for. They are looked for as whole words: there is an order in "border".
+WORDS = {"hours": "1", "open": "1", "order": "2", "bye": "9", "goodbye": "9"}
 ORDER_DIGITS = 4
 PATIENCE_SECS = 25  # for a key, since it was asked for; the menu takes less than that
 
@@ -100,7 +102,8 @@ class Menu:
     async def hear(self, text: str) -> None:
         """Take words: the digits of an order, or what stands for a key of the menu."""
         digits = "".join(re.findall(r"\d", text))
-        key = next((key for word, key in WORDS.items() if word in text.lower()), "")
+        words = re.findall(r"\w+", text.lower())
+        key = next((WORDS[word] for word in words if word in WORDS), "")
         if digits and self._order is not None:
             await self.press(digits)
         elif key:
@@ -123,7 +126,7 @@ class Ears(FrameProcessor):
         await self.push_frame(frame, direction)
 
 
-async def run_bot(transport: BaseTransport) -> None:
+async def run_bot(transport: BaseTransport, runner_args: RunnerArguments) -> None:
     """Hold one call."""
     assert isinstance(transport, WavixTransport)  # others do not collect keys
 
@@ -134,7 +137,10 @@ async def run_bot(transport: BaseTransport) -> None:
             await worker.queue_frame(EndFrame())
 
     menu = Menu(answer)
-    stt = DeepgramSTTService(api_key=os.environ["DEEPGRAM_API_KEY"])
+    stt = DeepgramSTTService(
+        api_key=os.environ["DEEPGRAM_API_KEY"],
+        settings=DeepgramSTTService.Settings(numerals=True),  # "four seven" comes as "47"
+    )
     tts = CartesiaTTSService(
         api_key=os.environ["CARTESIA_API_KEY"],
         settings=CartesiaTTSService.Settings(voice="71a7ad14-091c-4e8e-a314-022ece01c121"),
@@ -147,6 +153,8 @@ async def run_bot(transport: BaseTransport) -> None:
         await answer(MENU)
         silences = 0
         while silences < 2:
+            if silences:
+                await answer(menu.prompt)
             taken = menu.taken
             keys = await transport.collect_dtmf(
                 max_digits=menu.keys_wanted, timeout_secs=PATIENCE_SECS, when_heard=False
@@ -155,8 +163,6 @@ async def run_bot(transport: BaseTransport) -> None:
                 return
             if keys.digits:
                 await menu.press(keys.digits)
-            if menu.taken == taken:
-                await answer(menu.prompt)
             silences = silences + 1 if menu.taken == taken else 0
         await answer(GOODBYE, end=True)
 
@@ -164,14 +170,14 @@ async def run_bot(transport: BaseTransport) -> None:
     async def on_client_disconnected(transport: BaseTransport, client: object) -> None:
         await worker.cancel()
 
-    runner = WorkerRunner(handle_sigint=False)
+    runner = WorkerRunner(handle_sigint=runner_args.handle_sigint)
     await runner.add_workers(worker)
     await runner.run()
 
 
 async def bot(runner_args: RunnerArguments) -> None:
     """Hold the call that the runner hands over."""
-    await run_bot(await create_transport(runner_args, transport_params))
+    await run_bot(await create_transport(runner_args, transport_params), runner_args)
 
 
 if __name__ == "__main__":

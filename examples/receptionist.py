@@ -14,15 +14,14 @@ Run the emulator, the bot, and a telephone in the browser, each in a terminal (o
     pipecat-wavix phone +12025550100
 
 On a number of your own: set `WAVIX_API_KEY`, and run it with
-`-t wavix -x your.host.name --configure-number +1...`. In a browser: `-t webrtc`.
+`-t wavix -x your.host.name --configure-number +1...`. In a browser: `-t webrtc`, after
+`pip install 'pipecat-ai[webrtc]'`.
 
 With the internet she can be better: `--stt whisper` or `moonshine`, `--tts piper` or `kokoro`
 (Pipecat's own services, of Pipecat's extras of these names; they download their models), and `--llm
 http://localhost:11434/v1 --llm-model llama3.2`, which is Ollama, or any URL that speaks like OpenAI
 (with its key in `OPENAI_API_KEY`).
 """
-
-import argparse
 
 from loguru import logger
 from offline.choices import RATE_OUT, make_llm, make_stt, make_tts, switches
@@ -61,8 +60,9 @@ transport_params = {
 }
 
 
-async def run_bot(transport: BaseTransport, arguments: argparse.Namespace) -> None:
+async def run_bot(transport: BaseTransport, runner_args: RunnerArguments) -> None:
     """Hold one call."""
+    arguments = runner_args.cli_args or switches().parse_args([])
     stt, tts = make_stt(arguments.stt), make_tts(arguments.tts)
     llm = make_llm(arguments, stt)
     user, assistant = LLMContextAggregatorPair(
@@ -127,15 +127,14 @@ async def run_bot(transport: BaseTransport, arguments: argparse.Namespace) -> No
                 if keys.digits:  # the aggregator waits for the hash key, which is not among them
                     await worker.queue_frame(InputDTMFFrame(button=KeypadEntry.POUND))
 
-    runner = WorkerRunner(handle_sigint=False)
+    runner = WorkerRunner(handle_sigint=runner_args.handle_sigint)
     await runner.add_workers(worker)
     await runner.run()
 
 
 async def bot(runner_args: RunnerArguments) -> None:
     """Hold the call that the runner hands over."""
-    transport = await create_transport(runner_args, transport_params)
-    await run_bot(transport, runner_args.cli_args or switches().parse_args([]))
+    await run_bot(await create_transport(runner_args, transport_params), runner_args)
 
 
 if __name__ == "__main__":

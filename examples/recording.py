@@ -4,8 +4,10 @@ Elsewhere a recorder notes what a bot has sent, and after a barge-in it has word
 Behind a `WavixTransport`'s output all audio comes when the caller hears it, and what a barge-in has
 cut off does not come at all. So Pipecat's `AudioBufferProcessor` needs nothing but its place there.
 
-The bot tells a story, sentence by sentence: say something, and it tells the next one. Cut in, and
-it stops. `recordings/CALL_ID.wav` is written when the call is over.
+You hear a story, sentence by sentence: say something, and the bot tells the next one. Cut in, and
+it stops. `recordings/CALL_ID.wav` is written when the call is over, whoever ends it. Until then it
+is kept in memory, 4 MB a minute: for long calls, `AudioBufferProcessor(buffer_size=...)` hands it
+over in pieces.
 
 Key: `CARTESIA_API_KEY`, in `.env` (see env.example). On the emulator, each in a terminal::
 
@@ -70,8 +72,10 @@ def save(path: Path, audio: bytes, sample_rate: int, channels: int) -> None:
     logger.info(f"Recorded: {path}")
 
 
-async def run_bot(transport: BaseTransport, recording_path: Path) -> None:
+async def run_bot(transport: BaseTransport, runner_args: RunnerArguments) -> None:
     """Hold one call, and record it."""
+    call = runner_args.call_data
+    recording_path = RECORDINGS / f"{call.call_id if call else 'call'}.wav"
     turns = UserTurnProcessor(
         user_turn_strategies=UserTurnStrategies(
             start=[VADUserTurnStartStrategy()],
@@ -123,16 +127,14 @@ async def run_bot(transport: BaseTransport, recording_path: Path) -> None:
     async def on_client_disconnected(transport: BaseTransport, client: object) -> None:
         await worker.cancel()
 
-    runner = WorkerRunner(handle_sigint=False)
+    runner = WorkerRunner(handle_sigint=runner_args.handle_sigint)
     await runner.add_workers(worker)
     await runner.run()
 
 
 async def bot(runner_args: RunnerArguments) -> None:
     """Hold the call that the runner hands over."""
-    transport = await create_transport(runner_args, transport_params)
-    call = runner_args.call_data
-    await run_bot(transport, RECORDINGS / f"{call.call_id if call else 'call'}.wav")
+    await run_bot(await create_transport(runner_args, transport_params), runner_args)
 
 
 if __name__ == "__main__":

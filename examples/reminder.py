@@ -1,9 +1,11 @@
 r"""A reminder of an appointment: the bot calls, and learns whether a person or a machine answers.
 
-A person is told of the appointment, and confirms it by pressing 1 or by saying "yes". Wavix itself
-looks out for voicemail; when it is sure, it hangs up, so no message can be left there: the bot is
-told (`on_voicemail_detected`) and stops. `on_call_ended` is told how each call ended, also those
-that nobody took: that is where a real one would try again later, or send a message.
+A person is told of the appointment, and confirms it by pressing 1 or by saying "yes". Words are
+taken only if they leave no doubt: "no problem" is no cancellation, and neither is a machine's "no
+one can take your call". Wavix itself looks out for voicemail; when it is sure, it hangs up, so no
+message can be left there: the bot is told (`on_voicemail_detected`) and stops. `on_call_ended` is
+told how each call ended, also those that nobody took: that is where a real one would try again
+later, or send a message. Who calls the number back is told that nobody listens there.
 
 Keys: `DEEPGRAM_API_KEY`, `CARTESIA_API_KEY`, in `.env` (see env.example). On the emulator, each in
 a terminal::
@@ -18,8 +20,9 @@ a terminal::
         -H "Authorization: Bearer not-a-secret-but-long-enough-for-one"
 
 The first `curl` says who picks up; `{"outcome": "machine"}` is voicemail, and `{"outcome": "busy"}`
-is what it says. Listen to `calls/CALL_ID/recording.wav`. To call from a number of your own, set
-`WAVIX_API_KEY` as well, and run it with `-t wavix -x your.host.name`; the last `curl` goes there.
+is what it says. You hear it in `calls/CALL_ID/recording.wav`: the reminder, which "yes" cuts short,
+and thanks; then the bot hangs up. To call from a number of your own, set `WAVIX_API_KEY` as well,
+and run it with `-t wavix -x your.host.name`; the last `curl` goes there.
 """
 
 import os
@@ -58,10 +61,21 @@ ANSWERS = {
     "2": "It is cancelled. Thank you for telling us. Goodbye!",
 }
 NO_ANSWER = "We will call you again. Goodbye!"
-WORDS = {"yes": "1", "no": "2"}
+UNCLEAR = "Please say yes or no, or press one or two."
+CALLED_BACK = "You have reached the reminders of your dentist, where nobody listens. Goodbye!"
+DOUBTS = {"no", "not", "cannot", "t", "but"}  # with one of these ("can't"), "yes" confirms nothing
+UNCLEAR_ANSWERS = 3  # as often they are asked about: a machine would go on for ever
 PATIENCE_SECS = 30  # for a key, since the call was answered
 
 transport_params = {"wavix": lambda: WavixParams()}
+
+
+def meaning(text: str) -> str:
+    """Tell which key words stand for; empty if that is not beyond doubt."""
+    words = re.findall(r"\w+", text.lower())
+    if words == ["no"]:
+        return "2"
+    return "1" if "yes" in words and not DOUBTS.intersection(words) else ""
 
 
 class Ears(FrameProcessor):
@@ -79,24 +93,31 @@ class Ears(FrameProcessor):
         await self.push_frame(frame, direction)
 
 
-async def run_bot(transport: BaseTransport, *, name: str, time: str) -> None:
+async def run_bot(transport: BaseTransport, runner_args: RunnerArguments) -> None:
     """Hold one call."""
     assert isinstance(transport, WavixTransport)  # others do not collect keys
+    appointment = runner_args.body or {}  # of who has us call; a call that comes in has none
     answered = False
+    unclear = 0
 
     async def answer(key: str) -> None:
         nonlocal answered
         if answered:
             return
         answered = True
-        logger.info(f"The appointment {time}: {key or 'no answer'}")
+        logger.info(f"The appointment {appointment['time']}: {key or 'no answer'}")
         text = ANSWERS.get(key, NO_ANSWER)
         await worker.queue_frames([InterruptionFrame(), TTSSpeakFrame(text), EndFrame()])
 
     async def hear(text: str) -> None:
-        for word in re.findall(r"\w+", text.lower()):
-            if word in WORDS:
-                await answer(WORDS[word])
+        nonlocal unclear
+        if answered or not appointment:
+            return
+        if key := meaning(text):
+            await answer(key)
+        elif unclear < UNCLEAR_ANSWERS:
+            unclear += 1
+            await worker.queue_frame(TTSSpeakFrame(UNCLEAR))
 
     stt = DeepgramSTTService(api_key=os.environ["DEEPGRAM_API_KEY"])
     tts = CartesiaTTSService(
@@ -107,7 +128,10 @@ async def run_bot(transport: BaseTransport, *, name: str, time: str) -> None:
 
     @transport.event_handler("on_client_connected")
     async def on_client_connected(transport: WavixTransport, client: object) -> None:
-        await worker.queue_frame(TTSSpeakFrame(REMINDER.format(name=name, time=time)))
+        if not appointment:
+            await worker.queue_frames([TTSSpeakFrame(CALLED_BACK), EndFrame()])
+            return
+        await worker.queue_frame(TTSSpeakFrame(REMINDER.format(**appointment)))
         keys = await transport.collect_dtmf(
             max_digits=1, timeout_secs=PATIENCE_SECS, when_heard=False
         )
@@ -123,15 +147,14 @@ async def run_bot(transport: BaseTransport, *, name: str, time: str) -> None:
     async def on_client_disconnected(transport: BaseTransport, client: object) -> None:
         await worker.cancel()
 
-    runner = WorkerRunner(handle_sigint=False)
+    runner = WorkerRunner(handle_sigint=runner_args.handle_sigint)
     await runner.add_workers(worker)
     await runner.run()
 
 
 async def bot(runner_args: RunnerArguments) -> None:
     """Hold the call that the runner hands over."""
-    transport = await create_transport(runner_args, transport_params)
-    await run_bot(transport, **(runner_args.body or {}))
+    await run_bot(await create_transport(runner_args, transport_params), runner_args)
 
 
 async def on_call_ended(call: WavixCall) -> None:

@@ -1,5 +1,10 @@
 import pytest
+from hypothesis import settings
 from loguru import logger
+
+# A busy machine is no defect; how long things take is for benchmarks.
+settings.register_profile("project", deadline=None)
+settings.load_profile("project")
 
 
 @pytest.fixture

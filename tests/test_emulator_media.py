@@ -362,7 +362,7 @@ async def test_a_mark_with_nothing_buffered_is_echoed_at_once_and_not_at_the_nex
 
     _, watch, _ = await calling(behave=mark_often, secs=0.4)
     marks, echoes = watch.of(MarkPlayed), watch.sent("mark")
-    assert len(marks) > 10
+    assert len(marks) > 3
     assert [mark.at for mark in marks] == [r.at for r in watch.of(Received)[: len(marks)]]
     # The machine may be late with most of them, but waiting for the step is late with all.
     late = [echo.at - mark.at for mark, echo in zip(marks, echoes, strict=False)]

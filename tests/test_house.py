@@ -56,7 +56,7 @@ PURE = [
     *("emulator/handset/bulletin", "emulator/replay", "testing/hearing"),
 ]
 # Rooms of the truth: a bot's framework has no place there.
-WITHOUT_PIPECAT = ["protocol", "phoneline", "emulator", "timeline", "client", "cli"]
+WITHOUT_PIPECAT = ["protocol", "phoneline", "emulator", "timeline", "client", "webhooks", "cli"]
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 

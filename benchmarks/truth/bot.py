@@ -353,6 +353,7 @@ async def _serve(pipe: Connection) -> None:
     # By its protocol asyncio knows TCP, and sends what is small at once.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
+    listener.listen()  # who has the port may call
     config = uvicorn.Config(app, ws_per_message_deflate=False, log_level="error", lifespan="off")
     pipe.send(listener.getsockname()[1])
     await uvicorn.Server(config).serve([listener])

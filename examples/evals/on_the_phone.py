@@ -252,7 +252,12 @@ async def ran(run: EvalRun, out: Path) -> bool:
         print(f"LEFT OUT  {run.label} {run.scenario}: not a script")
         return True
     folder = out / run.label.replace("/", "_").removesuffix(".py") / run.scenario.replace("/", "_")
-    outcome = await hold(scenario, bot_of(run.bot_path, folder), folder)
+    try:
+        bot = bot_of(run.bot_path, folder)
+    except ImportError as error:
+        print(f"FAILED    {run.label} {run.scenario}\n          it cannot be imported: {error}")
+        return False
+    outcome = await hold(scenario, bot, folder)
     print(f"{'FAILED' if outcome.failures else 'passed':8}  {run.label} {run.scenario}")
     for failure in outcome.failures:
         print(f"          {failure}")

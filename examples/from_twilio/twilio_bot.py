@@ -1,7 +1,11 @@
 """A bot that talks on Twilio's calls: the one that `wavix_bot.py` was made of.
 
-Keys: `DEEPGRAM_API_KEY`, `OPENAI_API_KEY`, `CARTESIA_API_KEY`, and Twilio's own. Run it with::
+You hear a greeting, and answers about a bicycle shop; cut in, and it listens.
 
+Keys: `DEEPGRAM_API_KEY`, `OPENAI_API_KEY`, `CARTESIA_API_KEY`, `TWILIO_ACCOUNT_SID`,
+`TWILIO_AUTH_TOKEN`, in `.env` (see env.example). There is no emulator of Twilio here. On a number::
+
+    pip install 'pipecat-ai[cartesia,deepgram,openai,runner]'
     python examples/from_twilio/twilio_bot.py -t twilio -x your.host.name
 """
 
@@ -33,7 +37,7 @@ transport_params = {
 }
 
 
-async def run_bot(transport: BaseTransport) -> None:
+async def run_bot(transport: BaseTransport, runner_args: RunnerArguments) -> None:
     """Hold one call."""
     stt = DeepgramSTTService(api_key=os.environ["DEEPGRAM_API_KEY"])
     llm = OpenAILLMService(
@@ -75,14 +79,14 @@ async def run_bot(transport: BaseTransport) -> None:
     async def on_client_disconnected(transport: BaseTransport, client: object) -> None:
         await worker.cancel()
 
-    runner = WorkerRunner(handle_sigint=False)
+    runner = WorkerRunner(handle_sigint=runner_args.handle_sigint)
     await runner.add_workers(worker)
     await runner.run()
 
 
 async def bot(runner_args: RunnerArguments) -> None:
     """Hold the call that the runner hands over."""
-    await run_bot(await create_transport(runner_args, transport_params))
+    await run_bot(await create_transport(runner_args, transport_params), runner_args)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,17 @@
 """A bot that talks on Wavix's calls: `twilio_bot.py`, moved over (twilio_to_wavix.diff).
 
-Keys: `DEEPGRAM_API_KEY`, `OPENAI_API_KEY`, `CARTESIA_API_KEY`, and `WAVIX_API_KEY`. Run it with::
+You hear a greeting, and answers about a bicycle shop; cut in, and it listens.
 
-    python examples/from_twilio/wavix_bot.py -t wavix -x your.host.name
+Keys: `DEEPGRAM_API_KEY`, `OPENAI_API_KEY`, `CARTESIA_API_KEY`, in `.env` (see env.example). On the
+emulator, each in a terminal::
+
+    pip install 'pipecat-wavix[demo]' 'pipecat-ai[cartesia,deepgram,openai]'
+    pipecat-wavix emulate
+    python examples/from_twilio/wavix_bot.py -t wavix
+    pipecat-wavix dial +12025550100 --say "Do you sell tyres?"
+
+On a number of your own: set `WAVIX_API_KEY` as well, and run it with
+`-t wavix -x your.host.name --configure-number +1...`.
 """
 
 import os
@@ -34,7 +43,7 @@ transport_params = {
 }
 
 
-async def run_bot(transport: BaseTransport) -> None:
+async def run_bot(transport: BaseTransport, runner_args: RunnerArguments) -> None:
     """Hold one call."""
     stt = DeepgramSTTService(api_key=os.environ["DEEPGRAM_API_KEY"])
     llm = OpenAILLMService(
@@ -76,14 +85,14 @@ async def run_bot(transport: BaseTransport) -> None:
     async def on_client_disconnected(transport: BaseTransport, client: object) -> None:
         await worker.cancel()
 
-    runner = WorkerRunner(handle_sigint=False)
+    runner = WorkerRunner(handle_sigint=runner_args.handle_sigint)
     await runner.add_workers(worker)
     await runner.run()
 
 
 async def bot(runner_args: RunnerArguments) -> None:
     """Hold the call that the runner hands over."""
-    await run_bot(await create_transport(runner_args, transport_params))
+    await run_bot(await create_transport(runner_args, transport_params), runner_args)
 
 
 if __name__ == "__main__":

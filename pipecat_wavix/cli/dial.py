@@ -161,7 +161,10 @@ async def _dialled(emulator: str, body: dict[str, Any], console: "Console") -> d
     if call["error"]:
         raise NoCallError(f"the call ended by an error: {call['error']}")
     if call["summary"] is None:
-        raise NoCallError("the call was not answered")
+        raise NoCallError(
+            "the call was not answered. Does the bot run? An emulator that was started after it knows "
+            "of no webhook: start the bot with -t wavix again"
+        )
     return call
 
 
@@ -171,7 +174,7 @@ def _show(call: dict[str, Any], console: "Console") -> None:
     files = [folder / name for name in ("recording.wav", "trace.jsonl")] if folder else []
     show(console, summary, files)
     if not summary.bot_secs:
-        raise NoCallError("the call was answered, and nothing was heard")
+        raise NoCallError("the call was answered, and nothing was heard: see what the bot has logged")
 
 
 def _folder(call: dict[str, Any]) -> Path | None:

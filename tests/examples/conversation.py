@@ -10,10 +10,13 @@ from clouds.speech import PAUSE_SECS, WORD_SECS
 
 from pipecat_wavix.emulator.summary import Spell
 from pipecat_wavix.protocol import SAMPLE_RATE
-from pipecat_wavix.testing import PhoneCall
+from pipecat_wavix.testing import Heard, PhoneCall
+
+PATIENCE_SECS = 30
 
 _STEP_SECS = 0.005
 _AUDIBLE_RMS = 250
+_PAUSE_SECS = 3
 
 
 def words_in(pcm: bytes) -> float:
@@ -26,6 +29,22 @@ def words_in(pcm: bytes) -> float:
     samples = samples[: len(samples) // step * step].reshape(-1, step)
     audible = np.count_nonzero(np.sqrt(np.mean(samples**2, axis=1)) > _AUDIBLE_RMS)
     return float(audible * _STEP_SECS / (WORD_SECS - PAUSE_SECS))
+
+
+async def answer_of(call: PhoneCall) -> Heard:
+    """Wait for the bot's next answer, to its end: on a busy machine it is late, and has gaps."""
+    return await call.hear(within_secs=PATIENCE_SECS, quiet_secs=_PAUSE_SECS)
+
+
+def heard_between(call: PhoneCall, before: Heard, after: Heard) -> Spell:
+    """When the bot was heard between two of its answers: what the caller has cut into."""
+    from_secs, to_secs = before.began_secs + before.secs, after.began_secs
+    spells = [
+        spell
+        for spell in call.summary.bot_spells
+        if from_secs < (spell.began_at + spell.ended_at) / 2 < to_secs
+    ]
+    return Spell(spells[0].began_at, spells[-1].ended_at)
 
 
 def heard_within(call: PhoneCall, spell: Spell) -> bytes:

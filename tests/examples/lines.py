@@ -4,6 +4,7 @@ import asyncio
 import socket
 import wave
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from itertools import groupby
 
 import aiohttp
@@ -49,7 +50,14 @@ class Line:
 
     def spells(self, call, side):
         """When somebody was heard on a call that is over."""
-        return spells(self.emulator.settings.recordings / call.id / "recording.wav", side)
+        return spells(self._recording(call), side)
+
+    def audible_secs(self, call, side):
+        """How long somebody was heard on a call that is over."""
+        return audible_secs(self._recording(call), side)
+
+    def _recording(self, call):
+        return self.emulator.settings.recordings / call.id / "recording.wav"
 
 
 @asynccontextmanager
@@ -111,17 +119,57 @@ async def served_on(listener, app):
 
 def spells(path, side):
     """When somebody was heard in a stereo recording, as (from, to) in seconds, without short pauses."""
-    with wave.open(str(path)) as recording:
-        assert recording.getnchannels() == 2
-        step = round(recording.getframerate() * _STEP_SECS)
-        audio = np.frombuffer(recording.readframes(recording.getnframes()), "<i2")
-    samples = audio[side::2].astype(float)
-    steps = samples[: len(samples) // step * step].reshape(-1, step)
     found, at = [], 0.0
-    for loud, alike in groupby(np.sqrt(np.mean(steps**2, axis=1)) > _AUDIBLE_RMS):
+    for loud, alike in groupby(_audible(path, side)):
         began, at = at, at + len(list(alike)) * _STEP_SECS
         if loud and found and began - found[-1][1] < _PAUSE_SECS:
             found[-1] = (found[-1][0], at)
         elif loud:
             found.append((began, at))
     return found
+
+
+def audible_secs(path, side):
+    """How long somebody was heard in a stereo recording, pauses and gaps left out."""
+    return float(_audible(path, side).sum()) * _STEP_SECS
+
+
+@dataclass
+class Turn:
+    """What one side said before the other did.
+
+    Attributes:
+        side: `CALLER_SIDE` or `BOT_SIDE`.
+        began: In seconds, in the recording.
+        secs: How long it was heard: a gap in it, for want of time on a busy machine, does not count.
+    """
+
+    side: int
+    began: float
+    secs: float
+
+
+def turns(path):
+    """Who was heard in a stereo recording, one after the other."""
+    audible = {side: _audible(path, side) for side in (CALLER_SIDE, BOT_SIDE)}
+    both = sorted((*spell, who) for who in audible for spell in spells(path, who))
+    found = []
+    for began, end, side in both:
+        steps = slice(round(began / _STEP_SECS), round(end / _STEP_SECS))
+        secs = float(audible[side][steps].sum()) * _STEP_SECS
+        if found and found[-1].side == side:
+            found[-1].secs += secs
+        else:
+            found.append(Turn(side, began, secs))
+    return found
+
+
+def _audible(path, side):
+    """Which steps of a stereo recording somebody is heard in."""
+    with wave.open(str(path)) as recording:
+        assert recording.getnchannels() == 2
+        step = round(recording.getframerate() * _STEP_SECS)
+        audio = np.frombuffer(recording.readframes(recording.getnframes()), "<i2")
+    samples = audio[side::2].astype(float)
+    steps = samples[: len(samples) // step * step].reshape(-1, step)
+    return np.sqrt(np.mean(steps**2, axis=1)) > _AUDIBLE_RMS

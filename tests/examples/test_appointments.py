@@ -4,7 +4,7 @@ import pytest
 from clouds.cartesia import Cartesia
 from clouds.deepgram import Deepgram
 from clouds.openai import Call, OpenAI
-from conversation import words_in
+from conversation import PATIENCE_SECS, answer_of, words_in
 
 from pipecat_wavix.emulator import CallSettings, NetworkSettings
 
@@ -45,11 +45,11 @@ async def test_an_appointment_is_made_and_the_goodbye_is_heard_before_the_bot_ha
     await cloud(deepgram, openai, cartesia)
     heard = []
     async with wavix_call(appointments.bot, settings=FAR_AWAY) as call:
-        heard.append(await call.hear())
+        heard.append(await answer_of(call))
         for phrase in (DAY, TIME, ENOUGH):
             await call.say(phrase)
-            heard.append(await call.hear())
-        summary = await call.finished(within_secs=10)
+            heard.append(await answer_of(call))
+        summary = await call.finished()
     texts = [appointments.GREETING, OFFER, BOOKED, GOODBYE]
     counts = [len(text.split()) for text in texts]
     assert [words_in(each.pcm) for each in heard] == pytest.approx(counts, abs=0.5)
@@ -73,13 +73,13 @@ async def test_who_cuts_into_the_greeting_or_the_goodbye_is_listened_to(example,
     openai = OpenAI([*CONVERSATION, Call("choose_day", {"day": "Thursday"}), OFFER_THURSDAY])
     await cloud(deepgram, openai, Cartesia())
     async with wavix_call(appointments.bot, settings=FAR_AWAY) as call:
-        await call.barge_in(DAY, after_secs=1)
-        await call.hear()
+        await call.barge_in(DAY, after_secs=1, within_secs=PATIENCE_SECS)
+        await answer_of(call)
         await call.say(TIME)
-        await call.hear()
+        await answer_of(call)
         await call.say(ENOUGH)
-        await call.barge_in(WAIT, after_secs=0.8)
-        answer = await call.hear()
+        await call.barge_in(WAIT, after_secs=0.8, within_secs=PATIENCE_SECS)
+        answer = await answer_of(call)
         assert words_in(answer.pcm) == pytest.approx(len(OFFER_THURSDAY.split()), abs=0.5)
         summary = call.summary
     assert len([clear for clear in summary.clears if clear.samples]) == 2

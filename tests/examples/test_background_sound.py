@@ -1,11 +1,9 @@
 """`examples/background_sound.py`, called: what the caller hears while nobody speaks."""
 
-from itertools import groupby
-
 import numpy as np
 import pytest
 from clouds.cartesia import Cartesia
-from clouds.speech import WORD_SECS
+from clouds.speech import WORD_SECS, words_heard
 from pipecat.frames.frames import MixerEnableFrame
 
 from pipecat_wavix.emulator import load_wav
@@ -15,11 +13,20 @@ STEP_SECS = 0.02
 SPEECH_RMS, SILENCE_RMS = 1500, 10
 
 
-def loudness(pcm):
-    """RMS of each `STEP_SECS` of the line."""
-    samples = np.frombuffer(pcm, "<i2").astype(float)
+def steps_of(samples):
+    """The line, a row for each `STEP_SECS`."""
     step = round(24_000 * STEP_SECS)
-    return np.sqrt(np.mean(samples[: len(samples) // step * step].reshape(-1, step) ** 2, axis=1))
+    return samples[: len(samples) // step * step].reshape(-1, step)
+
+
+def loudness(samples):
+    """RMS of each `STEP_SECS` of the line."""
+    return np.sqrt(np.mean(steps_of(samples).astype(float) ** 2, axis=1))
+
+
+def speech_in(samples):
+    """What is louder than the office, as PCM16."""
+    return steps_of(samples)[loudness(samples) > SPEECH_RMS].tobytes()
 
 
 async def test_the_caller_hears_an_office_while_nobody_speaks(example, cloud, wavix_call):
@@ -28,13 +35,13 @@ async def test_the_caller_hears_an_office_while_nobody_speaks(example, cloud, wa
     async with wavix_call(background.bot) as call:
         await call.finished()
     # The caller is silent, so what is mixed of both sides is what it heard, at half its level.
-    heard = 2 * loudness(load_wav(call.trace.with_name("recording.wav")))
+    line = np.frombuffer(load_wav(call.trace.with_name("recording.wav")), "<i2")
+    heard = 2 * loudness(line)
     assert cartesia.texts == [background.WAIT, background.ANSWER]
     assert cartesia.refused == []
 
     words = [len(text.split()) for text in cartesia.texts]
-    spoken = [len(list(steps)) for loud, steps in groupby(heard > SPEECH_RMS) if loud]
-    assert len(spoken) == sum(words)
+    assert words_heard(speech_in(2 * line)) == sum(words)
 
     loud = np.flatnonzero(heard > SPEECH_RMS)
     pause = max(np.diff(loud)) - 1

@@ -15,7 +15,7 @@ from clouds.google import Gemini, GoogleSpeech, GoogleVoice, grpc_served, servic
 from clouds.language import Call
 from clouds.openai import OpenAI
 from clouds.speech import words_heard
-from conversation import heard_within
+from conversation import PATIENCE_SECS, answer_of, heard_within
 
 from pipecat_wavix.emulator.summary import Spell
 
@@ -28,9 +28,10 @@ CLOUDS = {
 # How well it is known how many words were heard: Google's voice gives no word times.
 EXACT_WORDS = dict.fromkeys(CLOUDS, 2) | {"customer_service_google": 5}
 SERVICES = ("stt", "llm", "tts")
+# In one breath each: at a pause the bot may take its turn.
 ORDER = "Where is my order number one zero four?"
 STATUS = "Your order was sent yesterday, and arrives tomorrow."
-THANKS = "No, thank you, that was all."
+THANKS = "No that was all."
 GOODBYE = "Thank you for calling, goodbye."
 HOURS = (
     "We are open from nine in the morning until six in the evening on every day of the week but "
@@ -70,11 +71,11 @@ async def test_it_greets_looks_up_an_order_and_hangs_up_when_the_goodbye_was_hea
     )
     await clouds(ears, model, voice)
     async with wavix_call(shop.bot) as call:
-        greeting = await call.hear()
+        greeting = await answer_of(call)
         await call.say(ORDER)
-        answer = await call.hear()
+        answer = await answer_of(call)
         await call.say(THANKS)
-        goodbye = await call.hear()
+        goodbye = await answer_of(call)
         summary = await call.finished()
 
     assert words_heard(greeting.pcm) == len(shop.GREETING.split())
@@ -103,10 +104,10 @@ async def test_the_model_is_told_only_what_was_heard_before_the_caller_cut_in(
     model = model(replies=[HOURS, STATUS])
     await clouds(ears(hears=["When are you open?", ORDER]), model, voice())
     async with wavix_call(shop.bot) as call:
-        await call.hear()
+        await answer_of(call)
         await call.say("When are you open?")
-        await call.barge_in(ORDER, after_secs=2)
-        answer = await call.hear()
+        await call.barge_in(ORDER, after_secs=2, within_secs=PATIENCE_SECS)
+        answer = await answer_of(call)
 
     assert words_heard(answer.pcm) == len(STATUS.split())
     greeting, question, told, order = model.said(1)

@@ -7,14 +7,15 @@ import pytest
 from aiohttp import WSMsgType, WSServerHandshakeError, web
 from aiohttp.test_utils import TestClient, TestServer
 from clouds import anthropic, assemblyai, cartesia, deepgram, elevenlabs, google, openai
-from google.api_core.exceptions import InvalidArgument
+from google.api_core.exceptions import InvalidArgument, Unauthenticated
 from google.cloud import speech_v2, texttospeech_v1
 
 USER = {"role": "user", "content": "When are you open?"}
 BOT = {"role": "assistant", "content": "From nine to six."}
 CHAT = "/v1/chat/completions"
 GEMINI = "/v1beta/models/gemini:streamGenerateContent"
-VOICE = "/v1/text-to-speech/voice/multi-stream-input?model_id=m&output_format="
+VOICES = "/v1/text-to-speech/"
+VOICE = f"{VOICES}{elevenlabs.VOICE}/multi-stream-input?model_id=m&output_format="
 LISTEN = "/v1/listen?model=nova-3&encoding=linear16&sample_rate="
 
 OPENAI = {"Authorization": f"Bearer {openai.KEY}"}
@@ -82,6 +83,12 @@ async def test_a_model_refuses(model, path, headers, body, status):
         (elevenlabs.ElevenLabs, f"{VOICE}pcm_24000", ELEVENLABS, 101),
         (elevenlabs.ElevenLabs, f"{VOICE}pcm_24000", {}, 401),
         (elevenlabs.ElevenLabs, f"{VOICE}mp3_8000", ELEVENLABS, 400),
+        (
+            elevenlabs.ElevenLabs,
+            f"{VOICES}None/multi-stream-input?output_format=pcm_24000",
+            ELEVENLABS,
+            400,
+        ),
     ],
 )
 async def test_a_service_of_speech_refuses(service, path, headers, status):
@@ -134,6 +141,21 @@ def synthesis(voice):
     return texttospeech_v1.StreamingSynthesizeRequest(streaming_config=config)
 
 
+async def asked(stand_in, requests, account=google.EMAIL):
+    """Ask it as its client does, with the key of an account."""
+    credentials = SimpleNamespace(service_account_email=account)
+
+    async def sent():
+        for request in requests:
+            yield request
+
+    if stand_in is google.GoogleSpeech:
+        client = speech_v2.SpeechAsyncClient(credentials, None)
+        return await client.streaming_recognize(requests=sent())
+    client = texttospeech_v1.TextToSpeechAsyncClient(credentials, None)
+    return await client.streaming_synthesize(requests=sent())
+
+
 @pytest.mark.parametrize(
     ("stand_in", "requests", "refused"),
     [
@@ -152,22 +174,21 @@ def synthesis(voice):
 )
 async def test_a_service_of_google_refuses(stand_in, requests, refused, monkeypatch):
     service = stand_in()
-    account = SimpleNamespace(service_account_email=google.EMAIL)
-
-    async def sent():
-        for request in requests:
-            yield request
-
     async with google.grpc_served(service, patch=monkeypatch):
-        if stand_in is google.GoogleSpeech:
-            client = speech_v2.SpeechAsyncClient(account, None)
-            answers = await client.streaming_recognize(requests=sent())
-        else:
-            client = texttospeech_v1.TextToSpeechAsyncClient(account, None)
-            answers = await client.streaming_synthesize(requests=sent())
+        answers = await asked(stand_in, requests)
         with pytest.raises(InvalidArgument) if refused else nullcontext():
             assert [answer async for answer in answers] == []
     assert bool(service.refused) == refused
+
+
+@pytest.mark.parametrize("stand_in", [google.GoogleSpeech, google.GoogleVoice])
+async def test_a_service_of_google_refuses_another_account(stand_in, monkeypatch):
+    service = stand_in()
+    async with google.grpc_served(service, patch=monkeypatch):
+        answers = await asked(stand_in, [], account="another@elsewhere.iam.gserviceaccount.com")
+        with pytest.raises(Unauthenticated):
+            assert [answer async for answer in answers] == []
+    assert len(service.refused) == 1
 
 
 def served(stand_in):

@@ -12,7 +12,9 @@ from suite import DESK, SHOP, SUITE, runs
 CLOUDS = Path(__file__).parent / "with_clouds.py"
 
 
-async def hold(tmp_path, bot, scenario, spawn):
+async def hold(tmp_path, bot, scenario):
+    command = shlex.join([sys.executable, str(CLOUDS), scenario])
+    spawn = f"{command} {{bot}} --port {{port}}"
     suite = EvalSuite(EvalManifest.load(SUITE, spawn=spawn, base_port=free_port()))
     suite.runs = [run for run in suite.runs if run.scenario == f"{bot}/{scenario}"]
     [run] = suite.runs
@@ -29,12 +31,9 @@ def test_every_scenario_is_tested():
 
 @pytest.mark.parametrize("scenario", SHOP)
 async def test_the_shop_passes(tmp_path, scenario):
-    command = [sys.executable, str(CLOUDS), scenario]
-    spawn = f"{shlex.join(command)} {{bot}} --port {{port}}"
-    await hold(tmp_path, "customer_service", scenario, spawn)
+    await hold(tmp_path, "customer_service", scenario)
 
 
 @pytest.mark.parametrize("scenario", DESK)
 async def test_the_receptionist_passes(tmp_path, scenario):
-    spawn = f"{shlex.quote(sys.executable)} {{bot}} --port {{port}}"
-    await hold(tmp_path, "receptionist", scenario, spawn)
+    await hold(tmp_path, "receptionist", scenario)

@@ -3,8 +3,8 @@
 import aiohttp
 import pytest
 from clouds.cartesia import Cartesia
-from clouds.speech import WORD_SECS
-from lines import BOT_SIDE, NUMBER, SECRET, listening, served_on, spells, url_of
+from clouds.speech import PAUSE_SECS, WORD_SECS
+from lines import BOT_SIDE, NUMBER, SECRET, audible_secs, listening, served_on, url_of
 
 from pipecat_wavix.emulator import ScriptedCaller, WaitForBot
 
@@ -38,11 +38,11 @@ async def test_a_customer_is_told_where_the_order_is(shop):
     summary = await call.finished()
     assert summary.end_reason == "hung up by the account"
     assert shop.cartesia.texts == [f"{shop.status_of(order)} Goodbye!"]
-    ((began, end),) = spells(
+    heard_secs = audible_secs(
         shop.emulator.settings.recordings / call.id / "recording.wav", BOT_SIDE
     )
     words = len(shop.cartesia.texts[0].split())
-    assert end - began == pytest.approx(words * WORD_SECS, abs=0.2)
+    assert heard_secs == pytest.approx(words * (WORD_SECS - PAUSE_SECS), abs=0.3)
 
 
 async def test_nobody_else_is_answered(shop):

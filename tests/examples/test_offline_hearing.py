@@ -97,7 +97,7 @@ def hears(example, sphinx):
         ("request", "I'd like to book an appointment, please.", "book an appointment please"),
         ("request", "Are you open on Saturday?", "are you open on saturday"),
         ("when", "On Friday, at quarter past three.", "friday at a? ?quarter past three"),
-        ("when", "Next Monday.", "next monday"),
+        ("when", "Friday at half past two.", "friday at half past two"),
         ("name", "Golf romeo echo echo november", "golf romeo echo echo november"),
         ("confirm", "Yes, please.", "(yes|yeah) please"),
         ("confirm", "No, at three o'clock.", "no at three o'clock"),

@@ -3,7 +3,15 @@
 import pytest
 from clouds.openai_realtime import RATE, OpenAIRealtime
 from clouds.speech import spoken
-from conversation import captured, heard_within, texts, words_in
+from conversation import (
+    PATIENCE_SECS,
+    answer_of,
+    captured,
+    heard_between,
+    heard_within,
+    texts,
+    words_in,
+)
 
 from pipecat_wavix.emulator import CallSettings, NetworkSettings
 from pipecat_wavix.emulator.events import Received, Sent
@@ -28,9 +36,9 @@ async def test_the_caller_is_greeted_and_answered(openai_realtime, cloud, wavix_
     openai = OpenAIRealtime(hears=[QUESTION], says=[GREETING, ANSWER])
     await cloud(openai)
     async with wavix_call(module.bot) as call:
-        greeting = await call.hear()
+        greeting = await answer_of(call)
         await call.say(QUESTION)
-        answer = await call.hear()
+        answer = await answer_of(call)
     assert words_in(greeting.pcm) == pytest.approx(len(GREETING.split()), abs=0.5)
     assert words_in(answer.pcm) == pytest.approx(len(ANSWER.split()), abs=0.5)
     assert answer.began_after_secs < 3
@@ -52,9 +60,9 @@ async def test_audio_passes_bit_by_bit_both_ways(openai_realtime, cloud, wavix_c
     openai = OpenAIRealtime(hears=[QUESTION], says=[GREETING, ANSWER])
     await cloud(openai)
     async with wavix_call(module.bot) as call:
-        await call.hear()
+        await answer_of(call)
         await call.say(QUESTION)
-        await call.hear()
+        await answer_of(call)
     sent = b"".join(
         event.message.media.payload
         for event in call.events
@@ -78,15 +86,15 @@ async def test_openai_is_told_how_much_the_caller_has_heard(openai_realtime, clo
     await cloud(openai)
     far_away = CallSettings(max_secs=120, network=NetworkSettings(delay_ms=DELAY_MS))
     async with wavix_call(module.bot, settings=far_away) as call:
-        await call.hear()
+        first = await answer_of(call)
         await call.say(QUESTION)
-        await call.barge_in("Stop, please.", after_secs=1.5)
-        second = await call.hear()
+        await call.barge_in("Stop, please.", after_secs=1.5, within_secs=PATIENCE_SECS)
+        second = await answer_of(call)
     [session] = openai.sessions
     assert session.refused == []
     greeting, cut, _ = session.said
     assert greeting.heard_ms is None
-    spell = call.summary.bot_spells[1]
+    spell = heard_between(call, first, second)
     heard_secs = spell.ended_at - spell.began_at
     assert cut.heard_ms / 1000 == pytest.approx(heard_secs, abs=0.3)
     # All that was sent is far more: the answer came faster than it can be heard.

@@ -3,15 +3,16 @@
 import pytest
 from clouds.cartesia import Cartesia
 from clouds.deepgram import Deepgram
-from clouds.speech import WORD_SECS
+from clouds.speech import PAUSE_SECS, WORD_SECS
 from lines import BOT_SIDE, NUMBER, serving
 
-from pipecat_wavix.emulator import Press, Say, ScriptedCaller, WaitForBot
+from pipecat_wavix.emulator import Pause, Press, Say, ScriptedCaller, WaitForBot
 from pipecat_wavix.emulator.voice import speak
 
 SPEAKS, IS_QUIET = WaitForBot("speaking", 0.8, 60), WaitForBot("quiet", 0.6, 60)
 SPEAKS_ON = WaitForBot("speaking", 3, 60)  # longer than one of its sentences
 SILENT = [WaitForBot("quiet", 60, 60)]
+AUDIBLE = 1 - PAUSE_SECS / WORD_SECS  # the share of each word
 
 
 @pytest.fixture
@@ -70,7 +71,35 @@ async def test_words_do_what_keys_do(menu, cloud, wavix_emulator):
     assert {query["sample_rate"] for query in deepgram.queries} == {"16000"}
 
 
-async def test_digits_can_be_said(menu):
+async def test_the_digits_of_an_order_can_be_said(menu, cloud, wavix_emulator):
+    deepgram = Deepgram(["An order.", "It is 47.", "And 11."])
+    await cloud(deepgram)
+    script = [
+        *(SPEAKS, Say(speak("I have an order")), IS_QUIET, Say(speak("four seven")), Pause(2)),
+        *(Say(speak("one one")), SPEAKS_ON, Press("9"), *SILENT),
+    ]
+    async with serving(menu.bot, wavix_emulator) as line:
+        call = await line.emulator.dial(NUMBER, ScriptedCaller(script))
+        await call.finished()
+    assert menu.ORDER.format("4 7 1 1") in menu.cartesia.texts
+    # Without this, Deepgram writes "four seven".
+    assert [query["numerals"] for query in deepgram.queries] == ["true"]
+
+
+async def test_what_the_menu_does_not_know_stops_nothing_or_begins_it_again(
+    menu, cloud, wavix_emulator
+):
+    await cloud(Deepgram(["What is the weather?", "At the border."]))
+    words = [Say(speak("What is the weather")), Pause(1.5), Say(speak("At the border"))]
+    script = [SPEAKS, *words, IS_QUIET, Press("5"), SPEAKS, Press("9"), *SILENT]
+    async with serving(menu.bot, wavix_emulator) as line:
+        call = await line.emulator.dial(NUMBER, ScriptedCaller(script))
+        await call.finished()
+    assert menu.cartesia.texts == [menu.MENU, menu.MENU, menu.GOODBYE]
+    assert line.audible_secs(call, BOT_SIDE) > (secs(menu.MENU) + secs(menu.GOODBYE)) * AUDIBLE
+
+
+async def test_words_and_digits_are_taken_together(menu):
     answers = []
 
     async def answer(*texts, end=False):
@@ -97,5 +126,5 @@ async def test_a_silent_caller_is_asked_again_and_let_go(menu, cloud, wavix_emul
         call = await line.emulator.dial(NUMBER, ScriptedCaller(SILENT))
         summary = await call.finished()
     assert summary.end_reason == "hung up by the account"
-    assert menu.cartesia.texts[0] == menu.MENU
-    assert menu.cartesia.texts[-1] == menu.GOODBYE
+    # The goodbye cuts into nothing but the second reading.
+    assert menu.cartesia.texts == [menu.MENU, menu.MENU, menu.GOODBYE]

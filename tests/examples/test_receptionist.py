@@ -6,7 +6,6 @@ from lines import NUMBER, serving
 
 from pipecat_wavix.emulator import Press, Say, ScriptedCaller, WaitForBot
 from pipecat_wavix.emulator.voice import speak
-from pipecat_wavix.runner import create_transport
 
 # Generous, for a machine that has other things to do; `benchmarks/understood.py` measures.
 REPLY_SECS = 5
@@ -119,8 +118,8 @@ async def test_a_language_model_can_take_the_desk(receptionist, cloud, wavix_cal
     )
 
     async def bot(runner_args):
-        transport = await create_transport(runner_args, receptionist.transport_params)
-        await receptionist.run_bot(transport, arguments)
+        runner_args.cli_args = arguments
+        await receptionist.bot(runner_args)
 
     async with wavix_call(bot) as call:
         await call.hear()

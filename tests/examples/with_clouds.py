@@ -1,6 +1,7 @@
 """Runs an example as its user does, in a process of its own; only its clouds are stand-ins.
 
-`python with_clouds.py SCENARIO EXAMPLE ARGUMENT...`: SCENARIO says what the model replies.
+`python with_clouds.py SCENARIO EXAMPLE ARGUMENT...`: SCENARIO says what the model replies; one that
+is not among `REPLIES` is for an example without a model. It has no internet.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import dotenv
 import pytest
-from clouds import served
+from clouds import served, without_internet
 from clouds.cartesia import Cartesia
 from clouds.deepgram import Deepgram
 from clouds.openai import Call, OpenAI
@@ -34,10 +35,11 @@ def main():
     for name in ("DEEPGRAM", "OPENAI", "CARTESIA"):
         os.environ[f"{name}_API_KEY"] = f"canary-{name.lower()}_api_key"
     dotenv.load_dotenv = lambda **_: False
+    without_internet(pytest.MonkeyPatch())
     ready = threading.Event()
 
     async def serve():
-        clouds = Deepgram(), OpenAI(REPLIES[scenario]), Cartesia()
+        clouds = Deepgram(), OpenAI(REPLIES.get(scenario, [])), Cartesia()
         async with served(pytest.MonkeyPatch(), *clouds):
             ready.set()
             await asyncio.Event().wait()

@@ -3,12 +3,30 @@
 An example runs as it is shipped; only where its services connect to is changed, in one place.
 """
 
+import ipaddress
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol
 
 import pytest
 from aiohttp import web
+
+
+def without_internet(patch: pytest.MonkeyPatch) -> None:
+    """Tell whoever looks for another machine, in this process, that there is none."""
+    look_up = socket.getaddrinfo
+
+    def getaddrinfo(host: str | bytes | None, *args: Any, **kwargs: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        if name not in (None, "", "localhost", socket.gethostname()):
+            try:
+                ipaddress.ip_address(name)
+            except ValueError:
+                raise socket.gaierror(socket.EAI_NONAME, f"No internet: {name}") from None
+        return look_up(host, *args, **kwargs)
+
+    patch.setattr(socket, "getaddrinfo", getaddrinfo)
 
 
 class StandIn(Protocol):

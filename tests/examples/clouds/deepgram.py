@@ -1,10 +1,13 @@
 """Deepgram's live transcription: interim results, final ones at a pause or when asked to finalize.
 
 The WebSocket /v1/listen of Deepgram's API reference ("Live Audio", "Finalize", "Close Stream").
+Numbers are written as they were spoken, in words, unless `numerals` asks for digits.
 """
 
 import json
+import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from aiohttp import WSMsgType, web
@@ -15,6 +18,7 @@ from .speech import Listener, Script, Transcript, words_of
 
 KEY = "canary-deepgram_api_key"
 
+_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _PARAMETERS = {
     *("model", "language", "encoding", "sample_rate", "channels", "multichannel", "version"),
     *("interim_results", "endpointing", "utterance_end_ms", "vad_events", "punctuate", "numerals"),
@@ -61,16 +65,23 @@ class Deepgram:
         self.streams.append(stream)
         self.queries.append(query)
         interim = query.get("interim_results") == "true"
+        numerals = query.get("numerals") == "true"
         async for message in socket:
             if message.type is WSMsgType.BINARY:
                 for transcript in stream.hear(message.data):
                     if transcript.is_final or interim:
-                        await socket.send_json(_results(transcript, speech_final=True))
+                        await socket.send_json(
+                            _results(
+                                transcript if numerals else _spelt(transcript), speech_final=True
+                            )
+                        )
                 continue
             kind = json.loads(message.data)["type"]
             if kind == "Finalize":
                 rest = stream.finish() or Transcript("", stream.secs, stream.secs, is_final=True)
-                await socket.send_json(_results(rest, from_finalize=True))
+                await socket.send_json(
+                    _results(rest if numerals else _spelt(rest), from_finalize=True)
+                )
             elif kind == "CloseStream":
                 metadata = {"created": "2026-01-01T00:00:00Z", "sha256": "", "request_id": "r-1"}
                 numbers = {"duration": stream.secs, "channels": 1, "transaction_key": "deprecated"}
@@ -85,6 +96,15 @@ class Deepgram:
     def _refuse(self, status: int, code: str, message: str) -> web.Response:
         self.refused.append(message)
         return web.json_response({"err_code": code, "err_msg": message}, status=status)
+
+
+def _spelt(transcript: Transcript) -> Transcript:
+    """With each digit as a word."""
+
+    def spelt(digits: re.Match[str]) -> str:
+        return " ".join(_DIGITS[int(digit)] for digit in digits[0])
+
+    return replace(transcript, text=re.sub(r"[0-9]+", spelt, transcript.text))
 
 
 def _results(transcript: Transcript, **flags: bool) -> dict[str, object]:

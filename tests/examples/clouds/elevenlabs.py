@@ -15,6 +15,7 @@ from . import with_arguments
 from .speech import WORD_SECS, spoken
 
 KEY = "canary-elevenlabs_api_key"
+VOICE = "canary-elevenlabs_voice_id"
 
 _PARAMETERS = {
     *(
@@ -57,7 +58,7 @@ class ElevenLabs:
             return web.Response(status=401, text="invalid_api_key")
         unknown = set(request.query) - _PARAMETERS
         rate = _FORMATS.get(request.query.get("output_format", ""))
-        if unknown or rate is None or request.match_info["voice"] == "None":
+        if unknown or rate is None or request.match_info["voice"] != VOICE:
             self.refused.append(f"{request.path_qs}")
             return web.Response(status=400, text="invalid parameters")
         socket = web.WebSocketResponse()

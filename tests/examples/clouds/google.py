@@ -3,7 +3,7 @@
 `google.cloud.speech.v2.Speech/StreamingRecognize`, `google.cloud.texttospeech.v1.TextToSpeech/
 StreamingSynthesize` and `models/*:streamGenerateContent` of Google's API references. Google's own
 clients are given a channel to this machine, for they know no other way here; a channel without TLS
-carries no credentials, so that it was made with the service account's is checked where it is made.
+carries no credentials, so whose they were is noted where a client is made.
 """
 
 import json
@@ -74,6 +74,14 @@ def service_account(folder: Path) -> Path:
     return path
 
 
+async def _refuse_strangers(
+    account: str, refused: list[str], context: grpc.aio.ServicerContext
+) -> None:
+    if account != EMAIL:
+        refused.append(f"the account {account!r}")
+        await context.abort(grpc.StatusCode.UNAUTHENTICATED, "invalid authentication credentials")
+
+
 class GoogleSpeech:
     """Understands the next of its phrases each time that it hears one.
 
@@ -86,6 +94,7 @@ class GoogleSpeech:
         self._script = Script(hears)
         self.streams: list[Listener] = []
         self.refused: list[str] = []
+        self._account = ""
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """What it answers."""
@@ -103,7 +112,7 @@ class GoogleSpeech:
         client = speech_v2.SpeechAsyncClient
 
         def made(credentials: Any, client_options: object) -> speech_v2.SpeechAsyncClient:
-            assert credentials.service_account_email == EMAIL
+            self._account = credentials.service_account_email
             return client(transport=SpeechGrpcAsyncIOTransport(channel=channel))
 
         patch.setattr(speech_v2, "SpeechAsyncClient", made)
@@ -113,6 +122,7 @@ class GoogleSpeech:
         requests: AsyncIterator[speech.StreamingRecognizeRequest],
         context: grpc.aio.ServicerContext,
     ) -> AsyncIterator[speech.StreamingRecognizeResponse]:
+        await _refuse_strangers(self._account, self.refused, context)
         stream: Listener | None = None
         async for request in requests:
             try:
@@ -156,6 +166,7 @@ class GoogleVoice:
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.refused: list[str] = []
+        self._account = ""
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """What it answers."""
@@ -173,7 +184,7 @@ class GoogleVoice:
         client = texttospeech.TextToSpeechAsyncClient
 
         def made(credentials: Any, client_options: object) -> texttospeech.TextToSpeechAsyncClient:
-            assert credentials.service_account_email == EMAIL
+            self._account = credentials.service_account_email
             return client(transport=TextToSpeechGrpcAsyncIOTransport(channel=channel))
 
         patch.setattr(texttospeech, "TextToSpeechAsyncClient", made)
@@ -183,6 +194,7 @@ class GoogleVoice:
         requests: AsyncIterator[texttospeech.StreamingSynthesizeRequest],
         context: grpc.aio.ServicerContext,
     ) -> AsyncIterator[texttospeech.StreamingSynthesizeResponse]:
+        await _refuse_strangers(self._account, self.refused, context)
         rate = 0
         async for request in requests:
             config = request.streaming_config
