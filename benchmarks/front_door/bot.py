@@ -246,7 +246,6 @@ def serve(pipe: Connection, order: Order) -> None:
     # As uvicorn's own: only with the protocol named does asyncio switch off Nagle's delay.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    listener.listen()  # who has the port may call
     listener.listen(BACKLOG)
     port = listener.getsockname()[1]
     settings = WavixSettings(

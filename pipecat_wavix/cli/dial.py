@@ -174,7 +174,9 @@ def _show(call: dict[str, Any], console: "Console") -> None:
     files = [folder / name for name in ("recording.wav", "trace.jsonl")] if folder else []
     show(console, summary, files)
     if not summary.bot_secs:
-        raise NoCallError("the call was answered, and nothing was heard: see what the bot has logged")
+        raise NoCallError(
+            "the call was answered, and nothing was heard: see what the bot has logged"
+        )
 
 
 def _folder(call: dict[str, Any]) -> Path | None:
