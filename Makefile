@@ -4,7 +4,7 @@
 PIPECAT_OLDEST := 1.13.0
 SOURCES := pipecat_wavix examples benchmarks tests
 # Most tests wait for a clock, so there may be more processes than cores; a file stays in one.
-PARALLEL := -n 4 --dist loadfile
+PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 # What does not import Pipecat (tests/test_house.py sees to that) is the same on any.
 WITHOUT_PIPECAT := $(foreach room,client emulator handset phoneline protocol timeline webhooks,--ignore-glob='tests/test_$(room)*')
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
